@@ -1,0 +1,1 @@
+"""The field: cases, terms, silence. No web, no queue, no network."""

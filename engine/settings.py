@@ -1,0 +1,143 @@
+"""Settings: one frozen object, read once by a composition root (api.main, adapters.worker, the command line).
+
+Sources, the first that has a value wins: arguments, environment variables `BANJIE_*`, secret files.
+A secret file is named like its variable in small letters (`banjie_database_url`) and lies in
+`/run/secrets` or in the folders of `BANJIE_SECRETS_DIR`, so that no secret needs to stand in an
+environment or a process list. A wrong value stops the start, with all complaints at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from pydantic_settings import PydanticBaseSettingsSource
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """Everything an installation may decide; `docs/operations.md` has a line for each field."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BANJIE_",
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # an input may be a secret
+    )
+
+    home: Path = Field(
+        default=Path(".banjie"),
+        description="State folder: embedded servers, their passwords, keys, attachments, logs.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API and the console listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port of the API and the console.")
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL (postgresql://user:password@host/name). "
+        "When set, the embedded PostgreSQL is not started.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis or Valkey (redis://:password@host:port/0), which carries hints only. "
+        "When set, the embedded Valkey is not started.",
+    )
+    pool_size: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Database connections per process; also the number of requests at work at once.",
+    )
+    sample: bool = Field(
+        default=False,
+        description="Load the sample office once and allow the practice clock. Never in production.",
+    )
+    workflows: Path | None = Field(
+        default=None,
+        description="Another folder of workflow files instead of the one that comes with Banjie.",
+    )
+    office_name: str = Field(
+        default="示例市市场监督管理局",
+        min_length=1,
+        max_length=100,
+        description="Name of the office, as it stands on pages and letters.",
+    )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+)?$",
+        description="Address under which people reach this office, for links in messages "
+        "(https://example.gov.cn); empty: http://HOST:PORT.",
+    )
+    secret_file: Path | None = Field(
+        default=None,
+        description="File of the key that seals identities and signs checkpoints. Keep a copy "
+        "outside the machine. Empty: secret.key in the state folder, made on the first start.",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server, smtp://user:password@host:port, or smtps:// for TLS from the "
+        "first byte. Empty: mail is written to the log of the worker instead.",
+    )
+    mail_from: str = Field(
+        default="banjie@localhost",
+        pattern=r"^[^@\s<>]+@[^@\s<>]+$",
+        description="Sender address of mail.",
+    )
+    mail_timeout: float = Field(
+        default=20.0, gt=0, le=30, description="Seconds to wait for each answer of the mail server."
+    )
+    webhook_timeout: float = Field(
+        default=10.0, gt=0, le=30, description="Seconds one try of a webhook may take in all."
+    )
+    webhook_hosts: str = Field(
+        default="",
+        description="Hosts (host or host:port, with commas between) that webhooks may reach though "
+        "they are inside, by http or on another port. Others: https, port 443, public addresses.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced below
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, secret files; a folder that is not there holds no secrets."""
+        named = os.environ.get("BANJIE_SECRETS_DIR", "/run/secrets")
+        folders: list[Path | str] = [f for f in named.split(os.pathsep) if f and Path(f).is_dir()]
+        if not folders:
+            return (init_settings, env_settings)
+        return (
+            init_settings,
+            env_settings,
+            SecretsSettingsSource(settings_cls, secrets_dir=folders),
+        )
+
+    @model_validator(mode="after")
+    def _samples_stay_at_home(self) -> Self:
+        """Refuse the published sample passwords on an address that others can reach by name."""
+        if self.sample and self.public_url.startswith("https://"):
+            message = (
+                "BANJIE_SAMPLE=1 loads accounts with a published password and cannot be used with "
+                "a BANJIE_PUBLIC_URL that is https. Unset one of the two."
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where people reach this office, without a closing slash."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def secret_path(self) -> Path:
+        """The key file: the one named, or secret.key in the state folder."""
+        return self.secret_file or self.home / "secret.key"
