@@ -1,0 +1,225 @@
+"""How an item begins: checked, housed, numbered, its first clocks running.
+
+The number is drawn at random, not counted: a count would betray items the reader may not know of.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine import effects
+from engine.codes import hash_code
+from engine.database import execute
+from engine.dossier import Attempt, Dossier
+from engine.errors import GuardRefused, NotPermitted
+from engine.forms import Accepted, accept
+from engine.journal import GENESIS
+from engine.people import SYS, Actor, Office
+from engine.record import add_duties, due_at, end_duties, record
+from engine.workdays import SHANGHAI
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from engine.definition import Transition
+    from engine.desk import Desk, House
+    from engine.entries import Entries
+    from engine.machine import Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """An item about to begin."""
+
+    data: Mapping[str, Any]
+    channel: str = "staff"
+    outside_key: str | None = None
+    code: str | None = None  # the petitioner's, hashed before it is written
+    parent: Dossier | None = None
+    mandatory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """An item that began."""
+
+    id: int
+    number: str
+    state: str
+
+
+def begin(
+    desk: Desk,
+    session: Session,
+    entries: Entries,
+    bound: Bound,
+    house: House,
+    actor: Actor,
+    birth: Birth,
+    ids: tuple[int, int | None],
+) -> tuple[Dossier, Accepted]:
+    """Prepare the rows of one new item; raises without having added any."""
+    workflow = bound.workflow
+    variant = workflow.transitions["submit"][0]
+    item_id, family = ids
+    role = _submitting_role(house.office, actor, variant)
+    derived = _derived(bound, birth, house.now)
+    data = {**{name: v for name, v in birth.data.items() if name not in derived}}
+    accepted = accept(workflow, variant, data, derived, house.office, demand=actor is not SYS)
+    accepted.plain |= derived
+    subject = accepted.plain.get(workflow.subject or "")
+    unit = _home(house.office, bound, actor, accepted.plain, subject, birth.parent)
+    subject_unit = house.office.unit_named(subject) if isinstance(subject, str) else None
+    number = (
+        f"{workflow.number}{house.now.astimezone(SHANGHAI).year}-{secrets.randbelow(10**10):010d}"
+    )
+    row: dict[str, Any] = {
+        "id": item_id,
+        "number": number,
+        "state": workflow.initial,
+        "revision": 0,
+        "seq": 0,
+        "head": GENESIS,
+        "unit_id": unit,
+        "subject_unit_id": subject_unit.id if subject_unit else None,
+        "family_id": family or item_id,
+        "parent_id": birth.parent.id if birth.parent else None,
+        "mandatory": birth.mandatory,
+        "channel": birth.channel,
+        "received_at": house.now,
+        "entered_at": house.now,
+        "closed_at": None,
+        "rung": 0,
+        "code_hash": hash_code(birth.code) if birth.code else None,
+        "data": accepted.plain,
+        "clocks": [],
+        "duties": [],
+    }
+    dossier = Dossier(session, row, bound, house.office, house.calendar, house.now)
+    if birth.parent is not None:
+        dossier.duties = [*birth.parent.duties]
+    attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
+    if objections := bound.objections(variant, attempt):
+        raise GuardRefused(objections[0])
+    end_duties(dossier, variant, accepted)
+    record(entries, dossier, "submit", actor, role, accepted.plain, accepted, "")
+    dossier.revision = 1
+    add_duties(entries, dossier, effects.duties_of(dossier, variant, actor, role, accepted))
+    turn = desk.clockwork(bound, house.calendar).turn(
+        [],
+        "submit",
+        dossier.state,
+        house.now,
+        returns=False,
+        received_at=house.now,
+        data=accepted.plain,
+    )
+    dossier.clocks = turn.started
+    entries.start(item_id, turn.started)
+    state = workflow.states[dossier.state]
+    entries.add(
+        "births",
+        **{
+            name: row[name]
+            for name in ("id", "number", "unit_id", "subject_unit_id", "family_id", "parent_id")
+        },
+        workflow=workflow.workflow,
+        version=workflow.version,
+        state=dossier.state,
+        head=dossier.head.hex(),
+        mandatory=birth.mandatory,
+        settled=state.settled or state.final,
+        sealed=workflow.sealed,
+        channel=birth.channel,
+        received_at=house.now,
+        entered_at=house.now,
+        due_at=due_at(dossier.clocks),
+        closed_at=house.now if state.final else None,
+        code_hash=row["code_hash"],
+        outside_key=birth.outside_key,
+    )
+    entries.add("facts", id=item_id, data=accepted.plain)
+    effects.write_effects(entries, dossier, variant, accepted, desk.catalog.letters, desk.outward)
+    return dossier, accepted
+
+
+def families_of(session: Session, bound: Bound, births: Sequence[Birth]) -> list[int | None]:
+    """The family each birth joins: the one of the case it names, or its parent's."""
+    name = bound.workflow.family
+    if name is None:
+        return [birth.parent.family_id if birth.parent else None for birth in births]
+    numbers = [str(birth.data.get(name, "")) for birth in births]
+    rows = execute(session, "SELECT number, family_id FROM item WHERE number = ANY(%s)", (numbers,))
+    found = {row["number"]: row["family_id"] for row in rows}
+    return [found.get(number) for number in numbers]
+
+
+def _home(
+    office: Office,
+    bound: Bound,
+    actor: Actor,
+    data: Mapping[str, Any],
+    subject: object,
+    parent: Dossier | None,
+) -> int:
+    """The unit an item belongs to."""
+    home = bound.workflow.home
+    named = data.get(home.field or "") if home.field else None
+    code = named if isinstance(named, str) else home.unit
+    subject_unit = office.unit_named(subject) if isinstance(subject, str) else None
+    if subject_unit is not None and subject_unit.code in home.unless_subject:
+        code = home.instead
+    unit = office.unit_named(code) if code else None
+    if unit is not None:
+        return unit.id
+    if parent is not None:
+        return parent.unit_id
+    return actor.person.unit_id if actor.person else office.root
+
+
+def _submitting_role(office: Office, actor: Actor, variant: Transition) -> str:
+    if actor.id is None:
+        if actor.kind in variant.by:
+            return actor.kind
+    else:
+        held = {role for role, _ in office.roles(actor.id)}
+        for role in variant.by:
+            if role in held:
+                return role
+    raise NotPermitted(
+        "您无权登记此类事项。You may not begin items of this kind.", roles=list(variant.by)
+    )
+
+
+def _derived(bound: Bound, birth: Birth, now: datetime) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, spec in bound.workflow.fields.items():
+        if spec.derived == "channel":
+            found[name] = birth.channel
+        elif spec.derived == "received_at":
+            found[name] = now.isoformat()
+        elif spec.derived == "identity":
+            contact = birth.data.get("contact")
+            named = isinstance(contact, Mapping) and bool(contact.get("name"))
+            found[name] = "named" if named else "anonymous"
+    return found
+
+
+def listed(bound: Bound, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's columns as the child's fields; lists of people are written with commas."""
+    return {name: literal(bound, name, value) for name, value in record.items() if value}
+
+
+def literal(bound: Bound, name: str, value: str) -> Any:
+    """A literal of a file as the value its field wants."""
+    kind = bound.workflow.fields[name].type
+    if kind in {"people", "choices", "texts"}:
+        return [part.strip() for part in value.replace(",", ",").split(",") if part.strip()]
+    if kind == "boolean":
+        return value == "true"
+    return int(value) if kind == "number" else value

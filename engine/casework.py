@@ -1,0 +1,390 @@
+"""The verbs: submit, advance, extend, assign, note, available. The law of motion is `_move`.
+
+Every verb runs inside one transaction of the caller's (`Database.perform`): it locks the item,
+decides on what it reads under the lock, and writes state, event, clocks, duties, letters and
+messages together. Nothing leaves the house from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from engine import effects
+from engine.births import Birth, Born, begin, families_of, listed, literal
+from engine.desk import Desk, not_permitted
+from engine.dossier import LOCK_BY_ID, Attempt, Dossier, Standing
+from engine.entries import Entries
+from engine.errors import BanjieError, GuardRefused, Invalid, NotAvailable, NotPermitted
+from engine.forms import Accepted, accept, holds, missing
+from engine.people import SYS, Actor
+from engine.record import add_duties, end_assigned, end_duties, record, settle
+from engine.timekeeping import (
+    RETURNS_BEFORE_PING_PONG,
+    abuse,
+    extendable,
+    steps_back,
+    turn_clocks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from engine.definition import Extend, Spawn, Tell, Transition
+
+EXTENSION = "extension"
+MOST_NOTE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A transition that leaves an item's state, and what stands between the actor and it."""
+
+    transition: str
+    title: str
+    title_en: str
+    allowed: bool
+    missing: list[str]
+    reasons: list[str]
+
+
+class Casework(Desk):
+    """The verbs over one catalog."""
+
+    def submit(
+        self,
+        session: Session,
+        workflow: str,
+        actor: Actor,
+        data: Mapping[str, Any],
+        *,
+        channel: str = "staff",
+        code: str | None = None,
+        outside_key: str | None = None,
+        at: datetime | None = None,
+    ) -> Born:
+        """Begin an item. Raises NotFound, NotPermitted, Invalid, GuardRefused."""
+        birth = Birth(data, channel=channel, code=code, outside_key=outside_key)
+        born = self.submit_many(session, workflow, actor, [birth], at=at)[0]
+        if isinstance(born, BanjieError):
+            raise born
+        return born
+
+    def submit_many(
+        self,
+        session: Session,
+        workflow: str,
+        actor: Actor,
+        births: Sequence[Birth],
+        *,
+        at: datetime | None = None,
+    ) -> list[Born | BanjieError]:
+        """Begin many items in one statement; each answer is the item or why it was refused."""
+        bound = self.catalog.named(workflow)
+        house = self.house(session, at=at, ids=len(births))
+        families = families_of(session, bound, births)
+        entries = Entries()
+        answers: list[Born | BanjieError] = []
+        begun: list[tuple[Dossier, Accepted]] = []
+        for birth, item_id, family in zip(births, house.ids, families, strict=True):
+            try:
+                dossier, accepted = begin(
+                    self, session, entries, bound, house, actor, birth, (item_id, family)
+                )
+            except BanjieError as refusal:
+                answers.append(refusal)
+                continue
+            answers.append(Born(item_id, dossier.number, dossier.state))
+            begun.append((dossier, accepted))
+        entries.write(session)
+        variant = bound.workflow.transitions["submit"][0]
+        for dossier, accepted in begun:
+            self._follow(dossier, variant, actor, accepted)
+        return answers
+
+    def advance(
+        self,
+        session: Session,
+        number: str,
+        transition: str,
+        actor: Actor,
+        data: Mapping[str, Any] | None = None,
+        *,
+        revision: int | None = None,
+        at: datetime | None = None,
+    ) -> Dossier:
+        """Make a transition. Returns the item as it stands after it (before what follows from it).
+
+        Raises NotFound, Stale, NotAvailable, NotPermitted, Invalid, GuardRefused.
+        """
+        dossier = self.hold(session, number, actor, revision=revision, at=at)
+        self._move(dossier, transition, actor, data or {})
+        return dossier
+
+    def advance_by_sys(
+        self, session: Session, item_id: int, transition: str, at: datetime | None = None
+    ) -> Dossier:
+        """A transition the system makes because time ran out."""
+        dossier = self.held(session, LOCK_BY_ID, item_id, at)
+        self._move(dossier, transition, SYS, {})
+        return dossier
+
+    def assign(
+        self,
+        session: Session,
+        number: str,
+        actor: Actor,
+        role: str,
+        people: Sequence[str],
+        data: Mapping[str, Any],
+        *,
+        revision: int | None = None,
+        at: datetime | None = None,
+    ) -> Dossier:
+        """Give an item to other people in a role: the same guards as when it was first assigned."""
+        dossier = self.hold(session, number, actor, revision=revision, at=at)
+        found = [
+            (variant, effect.assign)
+            for _, variant in dossier.workflow.moves()
+            for effect in variant.effects
+            if effect.assign and effect.assign.role == role
+        ]
+        if not found:
+            raise NotAvailable(
+                "本事项没有这种承办人。Nobody is assigned to this item in that role.",
+                state=dossier.state,
+                available=[],
+            )
+        variant, effect = found[0]
+        acting = self.permit(dossier, actor, variant)
+        given = {**data, effect.people: list(people)}
+        accepted = accept(dossier.workflow, variant, given, dossier.data, dossier.office)
+        attempt = Attempt(dossier, actor, acting, accepted.all, accepted.people)
+        if objections := dossier.bound.objections(variant, attempt):
+            raise GuardRefused(objections[0])
+        entries = Entries()
+        duties = effects.assigned_duties(dossier, effect, accepted.named[effect.people])
+        end_assigned(dossier, effect)
+        add_duties(entries, dossier, duties)
+        record(entries, dossier, "assignment", actor, acting, {role: list(people)})
+        dossier.revision += 1
+        if steps_back(dossier) >= RETURNS_BEFORE_PING_PONG:
+            abuse(self, dossier, "ping_pong", entries)
+        settle(entries, dossier, dossier.entered_at)
+        told = [duty.person_id for duty in duties]
+        effects.tell(entries, dossier, told, "assigned", self.outward, {})
+        entries.write(session)
+        return dossier
+
+    def note(
+        self,
+        session: Session,
+        number: str,
+        actor: Actor,
+        text: str,
+        *,
+        at: datetime | None = None,
+    ) -> Dossier:
+        """Write something down beside the item; no substantive act, so no clock and no revision."""
+        dossier = self.hold(session, number, actor, at=at)
+        accepted = Accepted(personal={"note": _note_text(text)})
+        entries = Entries()
+        record(entries, dossier, "note", actor, self.role_seen(dossier, actor), {}, accepted)
+        settle(entries, dossier, dossier.entered_at)
+        entries.write(session)
+        return dossier
+
+    def extend(
+        self,
+        session: Session,
+        number: str,
+        actor: Actor,
+        deadline: str,
+        until: date,
+        reason: str,
+        *,
+        revision: int | None = None,
+        at: datetime | None = None,
+    ) -> Born:
+        """Ask for more time on a clock: an extension item begins, which the right person decides.
+
+        Raises NotAvailable where no such clock runs, Exhausted where the law allows no more,
+        GuardRefused after expiry.
+        """
+        dossier = self.hold(session, number, actor, revision=revision, at=at)
+        clock, _ = extendable(self, dossier, deadline, until)
+        if not set(effects.holders(dossier)) & {actor.id}:
+            raise NotPermitted(
+                "只有承办人可以申请延期。Only whoever holds the item may ask for more time."
+            )
+        entries = Entries()
+        asked = {"deadline": deadline, "until": until.isoformat()}
+        acting = self.role_seen(dossier, actor)
+        record(entries, dossier, "extension", actor, acting, asked)
+        clockwork = self.clockwork(dossier.bound, dossier.calendar)
+        if clockwork.in_last_share(clock, dossier.now):
+            abuse(self, dossier, "clock_abuse", entries)
+        settle(entries, dossier, dossier.entered_at)
+        entries.write(session)
+        data = {"deadline": deadline, "new_due": until.isoformat(), "reason": reason}
+        birth = Birth(data, channel="staff", parent=dossier)
+        born = self.submit_many(session, EXTENSION, actor, [birth], at=at)[0]
+        if isinstance(born, BanjieError):
+            raise born
+        return born
+
+    def available(self, dossier: Dossier, actor: Actor) -> list[Option]:
+        """Every transition that leaves the item's state, and for each why not."""
+        options = []
+        for name, variant in dossier.workflow.leaving(dossier.state):
+            if set(variant.by) <= {"sys"}:
+                continue
+            role = self.role_for(dossier, actor, variant.by)
+            reasons: list[str] = []
+            if role is None:
+                reasons.append(not_permitted(dossier, variant))
+            else:
+                attempt = Attempt(dossier, actor, role, {})
+                reasons += dossier.bound.objections(variant, attempt)
+            options.append(
+                Option(
+                    name,
+                    variant.title,
+                    variant.title_en,
+                    allowed=not reasons,
+                    missing=missing(variant, {}, dossier.data),
+                    reasons=reasons,
+                )
+            )
+        return options
+
+    def _move(
+        self,
+        dossier: Dossier,
+        name: str,
+        actor: Actor,
+        data: Mapping[str, Any],
+    ) -> None:
+        """Make one transition of a held item, and everything that follows from it."""
+        name = dossier.workflow.called(name, dossier.state)
+        variant = dossier.workflow.variant(name, dossier.state)
+        if variant is None:
+            dossier.bound.move(Standing(dossier.state), name, None)  # says why it cannot
+            raise AssertionError
+        role = self.permit(dossier, actor, variant)
+        accepted = accept(
+            dossier.workflow,
+            variant,
+            data,
+            dossier.data,
+            dossier.office,
+            demand=actor.kind != "sys",
+        )
+        standing = Standing(dossier.state)
+        attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
+        dossier.bound.move(standing, name, attempt)
+        entries = Entries()
+        end_duties(dossier, variant, accepted)
+        came_at, came_from, dossier.state = dossier.entered_at, dossier.state, standing.state
+        entered_at = came_at if standing.state == came_from else dossier.now
+        record(entries, dossier, name, actor, role, accepted.plain, accepted, came_from)
+        dossier.revision += 1
+        dossier.data |= accepted.plain
+        add_duties(entries, dossier, effects.duties_of(dossier, variant, actor, role, accepted))
+        turn_clocks(self, entries, dossier, name, variant, came_at)
+        settle(entries, dossier, entered_at, accepted.plain)
+        effects.write_effects(
+            entries, dossier, variant, accepted, self.catalog.letters, self.outward
+        )
+        entries.write(dossier.session)
+        self._follow(dossier, variant, actor, accepted)
+
+    def _follow(
+        self, dossier: Dossier, variant: Transition, actor: Actor, accepted: Accepted
+    ) -> None:
+        """Children, the parent's move, a granted extension, and what the system does at once."""
+        values = {**dossier.data, **accepted.personal}
+        for effect in variant.effects:
+            if effect.spawn and holds(effect.spawn.when, dossier.data):
+                self.spawn(dossier, effect.spawn, values)
+            elif effect.parent:
+                self._tell_parent(dossier, effect.parent, actor, values)
+            elif effect.extend:
+                self._extend_parent(dossier, effect.extend, actor)
+        for effect in variant.effects:
+            if effect.then and holds(effect.then.when, dossier.data):
+                held = self.held(dossier.session, LOCK_BY_ID, dossier.id, dossier.now)
+                self._move(held, effect.then.transition, SYS, {})
+
+    def spawn(self, dossier: Dossier, spawn: Spawn, values: Mapping[str, Any]) -> list[Born]:
+        """Begin the children of an effect. A child the file describes wrongly undoes the act."""
+        carried_on = {
+            child: values[parent] for child, parent in spawn.carry.items() if parent in values
+        }
+        fixed: dict[str, Any] = {
+            name: literal(self.catalog.named(spawn.workflow), name, value)
+            for name, value in spawn.fixed.items()
+        }
+        records = values.get(spawn.each, []) if spawn.each else [{}]
+        births = [
+            Birth(
+                {**carried_on, **fixed, **listed(self.catalog.named(spawn.workflow), record)},
+                channel="spawn",
+                parent=dossier,
+                mandatory=spawn.mandatory,
+            )
+            for record in records
+        ]
+        found = self.submit_many(dossier.session, spawn.workflow, SYS, births, at=dossier.now)
+        for each in found:
+            if isinstance(each, BanjieError):
+                raise each
+        return [each for each in found if isinstance(each, Born)]
+
+    def _tell_parent(
+        self, dossier: Dossier, tell: Tell, actor: Actor, values: Mapping[str, Any]
+    ) -> None:
+        if dossier.parent_id is None:
+            return
+        parent = self.held(dossier.session, LOCK_BY_ID, dossier.parent_id, dossier.now)
+        variant = parent.workflow.variant(tell.transition, parent.state)
+        if variant is None:
+            return
+        by = actor if self.role_for(parent, actor, variant.by) else SYS
+        if by is SYS and "sys" not in variant.by:
+            return
+        data = {name: values[own] for name, own in tell.carry.items() if own in values}
+        self._move(parent, tell.transition, by, data)
+
+    def _extend_parent(self, dossier: Dossier, extend: Extend, actor: Actor) -> None:
+        if dossier.parent_id is None:
+            return
+        parent = self.held(dossier.session, LOCK_BY_ID, dossier.parent_id, dossier.now)
+        name = str(dossier.data[extend.deadline])
+        until = date.fromisoformat(str(dossier.data[extend.until]))
+        clock, by = extendable(self, parent, name, until)
+        role = self.role_for(parent, actor, by)
+        if role is None:
+            raise NotPermitted(
+                "您无权批准该时限的延期。You may not grant more time on this deadline.",
+                roles=list(by),
+            )
+        clockwork = self.clockwork(parent.bound, parent.calendar)
+        clock.extension = clockwork.extend(clock, until)
+        clock.rung = None  # with more time it stalls no longer; rungs climbed are not climbed again
+        clockwork.project(clock)
+        entries = Entries()
+        entries.change([clock])
+        granted = {"deadline": name, "until": until.isoformat(), "due_on": str(clock.due_on)}
+        record(entries, parent, "extension", actor, role, granted)
+        settle(entries, parent, parent.entered_at)
+        entries.write(parent.session)
+
+
+def _note_text(text: str) -> str:
+    if not text.strip() or len(text) > MOST_NOTE:
+        raise Invalid([("/text", "请填写1至2000字的内容。Give 1 to 2,000 characters.")])
+    return text

@@ -1,0 +1,187 @@
+"""The workflows an office runs, read and checked whole: every fault is found before a process
+starts, and a released version never changes quietly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from engine.database import execute
+from engine.definition import (
+    ENGINE_ACTS,
+    Rulebook,
+    Text,
+    Workflow,
+    read_rulebook,
+    read_texts,
+    read_workflow,
+)
+from engine.documents import Letters
+from engine.errors import DefinitionError, Finding, NotFound
+from engine.loader import Document, load
+from engine.machine import Bound, Guard
+from engine.soundness import complaints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+RULES, TEXTS = "rules.yaml", "texts.yaml"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every bound workflow by (name, version), the newest of each by name, and the law beside."""
+
+    bound: Mapping[tuple[str, int], Bound]
+    current: Mapping[str, Bound]
+    rulebook: Rulebook
+    texts: Mapping[str, Text]
+    letters: Letters
+
+    def of(self, workflow: str, version: int) -> Bound:
+        """The machine an item was born under."""
+        return self.bound[workflow, version]
+
+    def named(self, workflow: str) -> Bound:
+        """The newest version of a workflow. Raises NotFound."""
+        try:
+            return self.current[workflow]
+        except KeyError:
+            raise NotFound(
+                "没有这个流程,请核对名称。There is no such workflow; check its name."
+            ) from None
+
+
+def read_catalog(folder: Path, guards: Mapping[str, Guard]) -> Catalog:
+    """Read a folder of workflow files with its rules, texts and letters.
+
+    Raises DefinitionError with every finding of every file at once.
+    """
+    findings: list[Finding] = []
+    workflows: list[tuple[Workflow, Document]] = []
+    retired: list[Workflow] = []
+    rulebook: tuple[Rulebook, Document] | None = None
+    texts: dict[str, Text] = {}
+    paths = [*sorted(folder.glob("*.yaml")), *sorted((folder / "retired").glob("*.yaml"))]
+    for path in paths:
+        try:
+            document = load(path)
+            if path.name == RULES:
+                rulebook = read_rulebook(document), document
+            elif path.name == TEXTS:
+                texts = read_texts(document)
+            elif path.parent.name == "retired":
+                retired.append(read_workflow(document))
+            else:
+                workflows.append((read_workflow(document), document))
+        except DefinitionError as error:
+            findings += error.findings
+    letters = Letters(folder / "documents")
+    findings += letters.findings
+    if not workflows and not findings:
+        findings.append(
+            Finding(str(folder), 0, "no-workflow", "holds no workflow file; put one there")
+        )
+    if rulebook is None and not any(finding.file == RULES for finding in findings):
+        findings.append(Finding(RULES, 0, "missing", "is missing; every limit is written there"))
+    if rulebook is None or findings:
+        raise DefinitionError(findings)
+    if found := complaints(
+        workflows, rulebook[0], rulebook[1], texts, letters.names, frozenset(guards)
+    ):
+        raise DefinitionError(found)
+    bound = {
+        (workflow.workflow, workflow.version): Bound(workflow, digest(workflow), guards)
+        for workflow in [*retired, *(workflow for workflow, _ in workflows)]
+    }
+    current = {
+        workflow.workflow: bound[workflow.workflow, workflow.version] for workflow, _ in workflows
+    }
+    return Catalog(bound, current, rulebook[0], texts, letters)
+
+
+def digest(workflow: Workflow) -> bytes:
+    """SHA-256 over what an item's path depends on; titles and texts may change freely."""
+    kept = workflow.model_dump(mode="json", by_alias=True)
+    _drop_titles(kept)
+    return hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _drop_titles(value: object) -> None:
+    if isinstance(value, dict):
+        for key in ("title", "title_en"):
+            value.pop(key, None)
+        for each in value.values():
+            _drop_titles(each)
+    elif isinstance(value, list):
+        for each in value:
+            _drop_titles(each)
+
+
+def install(session: Session, catalog: Catalog) -> None:
+    """Write the released versions and their edges, once.
+
+    Raises DefinitionError where a released version was changed: raise `version` and move the old
+    file to `retired/`.
+    """
+    kept = {
+        (row["workflow"], row["version"]): bytes(row["digest"])
+        for row in execute(session, "SELECT workflow, version, digest FROM workflow_version")
+    }
+    findings: list[Finding] = []
+    for (name, version), bound in catalog.bound.items():
+        released = kept.pop((name, version), None)
+        if released is None:
+            _release(session, bound)
+        elif released != bound.digest:
+            findings.append(
+                Finding(
+                    f"{name}.yaml",
+                    0,
+                    "changed-quietly",
+                    f"version {version} was released and is not the same any more; raise"
+                    " `version` and keep the old file in retired/ while items follow it",
+                )
+            )
+    for name, version in kept:
+        open_items = execute(
+            session,
+            "SELECT 1 FROM item WHERE workflow = %s AND version = %s AND closed_at IS NULL LIMIT 1",
+            (name, version),
+        ).fetchone()
+        if open_items:
+            sentence = f"version {version} is gone, but items still follow it; put it in retired/"
+            findings.append(Finding(f"{name}.yaml", 0, "version-gone", sentence))
+    if findings:
+        raise DefinitionError(findings)
+
+
+def _release(session: Session, bound: Bound) -> None:
+    workflow = bound.workflow
+    key = {"workflow": workflow.workflow, "version": workflow.version}
+    execute(
+        session,
+        "INSERT INTO workflow_version VALUES (%(workflow)s, %(version)s, %(digest)s)"
+        " ON CONFLICT DO NOTHING",
+        {**key, "digest": bound.digest},
+    )
+    edges = {("submit", "", workflow.initial)}
+    for name, transition in workflow.moves():
+        edges |= {(name, source, transition.to) for source in transition.sources}
+    for state, spec in workflow.states.items():
+        acts = {"note"} if spec.final else ENGINE_ACTS
+        edges |= {(act, state, state) for act in acts}
+    for act, source, target in sorted(edges):
+        execute(
+            session,
+            "INSERT INTO edge VALUES (%(workflow)s, %(version)s, %(act)s, %(source)s, %(target)s)"
+            " ON CONFLICT DO NOTHING",
+            {**key, "act": act, "source": source, "target": target},
+        )

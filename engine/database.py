@@ -1,0 +1,166 @@
+"""The one way to the database: a pool, a transaction, and a deed that is tried again when it lost
+a race it could not avoid.
+
+Hot statements are SQL text run on the driver's own connection inside the same transaction
+(`execute`): SQLAlchemy's result machinery costs 50-65 microseconds a statement, which a move pays
+several times (ADR-0012). Everything else uses the session.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import orjson
+import psycopg
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from engine.errors import BanjieError, Busy, GuardRefused, Invalid, Repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
+TRIES = 4
+LIMITS = (
+    "SET statement_timeout = '5s'; SET lock_timeout = '2s';"
+    " SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'Asia/Shanghai'"
+)
+
+set_json_dumps(orjson.dumps)
+set_json_loads(orjson.loads)
+
+VIOLATIONS: Mapping[str, Callable[[], BanjieError]] = {
+    "duty_never_two_at_once": lambda: GuardRefused(
+        "此人在本事项中已有不相容的职责,请换人办理。"
+        "This person already bears a duty here that excludes this one; choose somebody else.",
+        guard="duty_never_two_at_once",
+    ),
+    "duty_never_two_ever": lambda: GuardRefused(
+        "办案、审批、回访须由不同的人承担,此人曾任其一,请换人办理。"
+        "Handling, approving and revisiting must be done by different people; choose somebody else.",
+        guard="duty_never_two_ever",
+        source="许昌市市场监督管理局方案:实行回访人员和办案人员分离",
+    ),
+    "item_number_once": lambda: _LostRace("the number drawn was taken"),
+    "item_outside_key_once": lambda: Repeated(
+        "该外部编号已登记过。This outside key was registered before."
+    ),
+    "answer_key": lambda: Busy("同一请求正在办理,请稍候。The same request is being answered."),
+}
+"""What a named constraint means to the person whose act it refused."""
+
+
+class Database:
+    """A pool of at most ``size`` connections to one PostgreSQL database.
+
+    The pool waits 2 s for a free connection and then says Busy; it never overflows.
+    """
+
+    def __init__(self, url: str, size: int = 8) -> None:
+        self.pool = sqlalchemy.create_engine(
+            url, pool_size=size, max_overflow=0, pool_timeout=2, pool_reset_on_return="rollback"
+        )
+        event.listen(self.pool, "connect", _set_limits)
+
+    def close(self) -> None:
+        """Give every connection back to the server."""
+        self.pool.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises Busy where the database asks for patience, and the error a named constraint stands
+        for; other database errors pass, without their parameters.
+        """
+        try:
+            with Session(self.pool, expire_on_commit=False) as session, session.begin():
+                yield session
+        except sqlalchemy.exc.TimeoutError as error:
+            raise Busy("系统繁忙,请稍后再试。The system is busy; try again shortly.") from error
+        except (DBAPIError, psycopg.Error) as error:
+            raise _translated(error) from error
+
+    def perform(self, deed: Callable[[Session], T]) -> T:
+        """Do a deed in one transaction, again where it lost a deadlock or a serialisation race.
+
+        At most four tries with a short random wait; the deed must not keep anything from a try
+        that failed.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self.transaction() as session:
+                    return deed(session)
+            except _LostRace as lost:
+                if attempt == TRIES:
+                    raise Busy("争用过多,请稍后再试。Too many at once; try again.") from lost
+                time.sleep(random.uniform(0.005, 0.03) * attempt)  # noqa: S311 - a wait, no secret
+        raise AssertionError
+
+
+class _LostRace(BanjieError):
+    """This transaction lost a race and may be tried again."""
+
+
+def execute(
+    session: Session, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()
+) -> psycopg.Cursor[dict[str, Any]]:
+    """Run SQL text on the driver connection of the session's transaction.
+
+    The statement must be a constant of the program: values travel as parameters, always.
+    """
+    connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
+    cursor = connection.cursor(row_factory=dict_row)
+    return cursor.execute(statement, values)
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the newest schema; safe to call at once from several processes."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
+
+
+def _set_limits(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Nobody waits for ever: not for a lock, not for a query, not for a client that went away."""
+    autocommit = connection.autocommit
+    connection.autocommit = True
+    connection.execute(LIMITS)
+    connection.autocommit = autocommit
+
+
+def _translated(error: Exception) -> Exception:  # noqa: PLR0911 - a table of causes
+    """A database error as Banjie's own, where there is one."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.Error):
+        return error
+    state = cause.sqlstate or ""
+    if state in {"40001", "40P01"}:
+        return _LostRace("lost a race")
+    if state in {"55P03", "57014", "53300"} or state.startswith(("08", "57P")):
+        return Busy("系统繁忙,请稍后再试。The system is busy; try again shortly.")
+    if state == "22021":
+        return Invalid([("/data", "含有无法保存的字符。Holds characters that cannot be stored.")])
+    if isinstance(cause, psycopg.OperationalError) and not state:
+        return Busy("数据库暂不可用,请稍后再试。The database is away; try again shortly.")
+    if (named := VIOLATIONS.get(cause.diag.constraint_name or "")) is not None:
+        return named()
+    return DatabaseFault(f"{type(cause).__name__} {state} {cause.diag.constraint_name or ''}")
+
+
+class DatabaseFault(BanjieError):
+    """The database refused in a way Banjie has no name for; the values are left out on purpose."""
+
+    code = "database-fault"

@@ -1,0 +1,402 @@
+"""The shape of a workflow file, of the rules and of the ladders.
+
+A file names things; it holds no numbers of the law (`rules.yaml` does, once each) and no
+expressions (guards are named Python functions with at most one argument after the dot). What makes
+a set of files sound is `engine.soundness`; that none of their items can go silent is
+`engine.proof`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from engine.calendars import Roll
+from engine.errors import DefinitionError, Finding
+from engine.workdays import Moment, Span
+
+if TYPE_CHECKING:
+    from engine.loader import Document
+
+BUILT_IN_ROLES = frozenset({"public", "sys"})
+HOLDER = "holder"
+"""In a `tell`: whoever can move the item on from where it stands."""
+
+ENGINE_ACTS = frozenset({"note", "assignment", "extension", "rung", "projection", "accusation"})
+"""What the engine itself writes into the journal; no transition may bear these names."""
+
+Duty = Literal["work", "approve", "revisit", "accused", "recused"]
+Act = Literal["remind", "urge", "demand", "supervise", "escalate"]
+Names = tuple[str, ...]
+Title = Annotated[str, Field(min_length=1, max_length=60)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Within = Annotated[Span, BeforeValidator(Span.parse), PlainSerializer(str)]
+At = Annotated[Moment, BeforeValidator(Moment.parse), PlainSerializer(str)]
+
+
+class Part(BaseModel):
+    """A piece of a file: frozen, and closed against unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Role(Part):
+    """Who may act. `duty` is what acting in this role makes of a person for the whole family."""
+
+    title: Title
+    title_en: Title
+    duty: Literal["work", "approve", "revisit"] | None = None
+
+
+FieldType = Literal[
+    "text",        # one line, at most 200 characters
+    "long_text",   # at most 20,000 characters
+    "texts",       # a list of at most 50 lines
+    "choice",      # one key of `choices`
+    "choices",     # several keys of `choices`
+    "unit",        # a unit's code, name or alias; kept as its code
+    "person",      # an account
+    "people",      # a list of accounts; "unknown" where `or_unknown`
+    "boolean",
+    "number",      # a whole number from 0 to 1,000,000,000
+    "date",        # 2026-09-24
+    "moment",      # ISO 8601 with offset
+    "item",        # the number of an item here, or of a case outside
+    "contact",     # {"name", "phone", "address", "email"}, all optional
+    "records",     # a list of at most 500 {column: text}
+]  # fmt: skip
+
+
+class FieldSpec(Part):
+    """One thing an item may hold. Personal fields never enter lists, events, logs or messages."""
+
+    title: Title
+    title_en: Title
+    type: FieldType
+    choices: dict[str, str] = {}
+    columns: dict[Name, str] = {}
+    personal: bool = False
+    or_unknown: bool = False
+    duty: Duty | None = None
+    derived: Literal["channel", "received_at", "identity"] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.type in {"choice", "choices"}) != bool(self.choices):
+            raise ValueError(
+                "`choices` belong to the types choice and choices, and are needed there"
+            )
+        if (self.type == "records") != bool(self.columns):
+            raise ValueError("`columns` belong to the type records, and are needed there")
+        if self.duty and self.type not in {"person", "people"}:
+            raise ValueError("only a person or people can bear a `duty`")
+        if self.or_unknown and self.type != "people":
+            raise ValueError("`or_unknown` belongs to the type people")
+        return self
+
+
+class State(Part):
+    """Where an item stands. `idle` names the rule after which standing still is a stall."""
+
+    title: Title
+    title_en: Title
+    final: bool = False
+    settled: bool = False  # a parent need not wait for this child any longer
+    idle: str | None = None
+    waits_on: Names = ()  # workflows of mandatory children whose clocks run meanwhile
+
+
+When = dict[str, Names]
+"""Field -> values: true when each field holds (or contains) one of its values."""
+
+
+class Notify(Part):
+    """Tell a role (or `public`, or `holder`) with a text of `texts.yaml`."""
+
+    to: str
+    text: str
+    when: When = {}
+
+
+class Draft(Part):
+    """Draft an official document from a template, frozen as text with its digest."""
+
+    template: str
+    when: When = {}
+
+
+class Spawn(Part):
+    """Begin a child. `carry` maps the child's fields to this item's; `each` names a records
+    field: one child a record, its columns being the child's fields.
+    """
+
+    workflow: str
+    carry: dict[str, str] = {}
+    fixed: dict[str, str] = {}  # the child's field -> a literal value
+    each: str | None = None
+    mandatory: bool = False
+    when: When = {}
+
+
+class Assign(Part):
+    """The people of this field become the item's holders in this role."""
+
+    people: str
+    role: str
+
+
+class Tell(Part):
+    """The parent makes this transition, if it leaves its present state."""
+
+    transition: str
+    carry: dict[str, str] = {}
+
+
+class Then(Part):
+    """`sys` makes this transition at once, in the same transaction."""
+
+    transition: str
+    when: When = {}
+
+
+class Extend(Part):
+    """Extend the parent's deadline named in one field to the date in another."""
+
+    deadline: str
+    until: str
+
+
+class Effect(Part):
+    """What a transition writes besides the move; exactly one member is set."""
+
+    notify: Notify | None = None
+    document: Draft | None = None
+    spawn: Spawn | None = None
+    assign: Assign | None = None
+    parent: Tell | None = None
+    then: Then | None = None
+    extend: Extend | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("an effect names exactly one thing to do")
+        return self
+
+
+class Transition(Part):
+    """A named, permitted move. `requires` must be given in the act itself; `known` must be on the
+    item by then, given now or earlier. `returns` marks a step back (ping-pong counts them).
+    """
+
+    title: Title
+    title_en: Title
+    also: Name | None = None  # another name outsiders may call it by
+    sources: Names = Field(default=(), alias="from")
+    to: str
+    by: Names = Field(min_length=1)
+    requires: Names = ()
+    known: Names = ()
+    optional: Names = ()
+    guards: Names = ()
+    effects: tuple[Effect, ...] = ()
+    returns: bool = False
+
+
+class Extension(Part):
+    """Who may grant more time; how much is in the rule."""
+
+    by: Names = Field(min_length=1)
+
+
+class RuleChoice(Part):
+    """Another rule where a field holds a value (mediation outside consumer law)."""
+
+    field: str
+    rules: dict[str, str]
+
+
+class Deadline(Part):
+    """A clock a rule runs on. The rule's version is that of the date of the triggering event:
+    the start (default), or the item's receipt.
+    """
+
+    title: Title
+    title_en: Title
+    starts: Names = Field(min_length=1)
+    stops: Names = Field(min_length=1)
+    rule: str
+    instead: RuleChoice | None = None
+    dated_by: Literal["start", "receipt"] = "start"
+    paused_in: Names = ()
+    extension: Extension | None = None
+    ladder: str | None = None
+    lapses_into: str | None = None
+
+
+class Rung(Part):
+    """What happens at one moment of a clock, and who hears of it."""
+
+    at: At
+    level: int = Field(ge=0, le=5)
+    act: Act
+    tell: Names = Field(min_length=1)
+    document: str | None = None
+    spawn: Spawn | None = None
+
+
+class Rule(Part):
+    """One version of one term of the law."""
+
+    since: date
+    within: Within
+    extension: Within | None = None
+    roll: Roll = Roll.RESTDAY
+    day_of_month: int | None = Field(default=None, ge=1, le=31)
+    weight: Literal["statutory", "policy", "internal"]
+    source: str = Field(min_length=3)
+    proposed: bool = False
+
+
+class Home(Part):
+    """Which unit an item belongs to: the unit named in `field`, else `unit`, else the submitter's;
+    and `instead` when the subject lies in `unless_subject`.
+    """
+
+    unit: str | None = None
+    field: str | None = None
+    unless_subject: Names = ()
+    instead: str | None = None
+
+
+def _variants(value: Any) -> Any:
+    """One transition may be written alone or as a list of variants from different states."""
+    return value if isinstance(value, list) else [value]
+
+
+class Workflow(Part):
+    """One declared machine."""
+
+    workflow: Name
+    version: int = Field(ge=1)
+    title: Title
+    title_en: Title
+    number: str = Field(min_length=1, max_length=8)
+    initial: str
+    sealed: bool = False  # seen only by those who hold it, approve it, or keep it
+    subject: str | None = None  # the unit field whose people are shut out
+    family: str | None = None  # the item field whose family this item joins
+    home: Home = Home()
+    roles: dict[Name, Role]
+    fields: dict[Name, FieldSpec]
+    states: dict[Name, State]
+    transitions: dict[
+        Name, Annotated[tuple[Transition, ...], BeforeValidator(_variants), Field(min_length=1)]
+    ]
+    deadlines: dict[Name, Deadline] = {}
+    ladders: dict[Name, tuple[Rung, ...]] = {}
+    idle_ladder: str = "idle"
+
+    def moves(self) -> list[tuple[str, Transition]]:
+        """Every (name, variant), in the file's order."""
+        return [(name, t) for name, variants in self.transitions.items() for t in variants]
+
+    def variant(self, name: str, state: str) -> Transition | None:
+        """The variant of a transition that leaves a state."""
+        return next((t for t in self.transitions.get(name, ()) if state in t.sources), None)
+
+    def called(self, name: str, state: str) -> str:
+        """The name of the transition somebody means who calls it so in this state."""
+        if self.variant(name, state) is not None:
+            return name
+        meant = (own for own, t in self.leaving(state) if t.also == name)
+        return next(meant, name)
+
+    def leaving(self, state: str) -> list[tuple[str, Transition]]:
+        """The transitions that leave a state, in the file's order."""
+        return [(name, t) for name, t in self.moves() if state in t.sources]
+
+    def holders(self, state: str) -> list[str]:
+        """The roles (not public, not sys) whose turn it is: they can move the item on.
+
+        Recording something, sending back or suspending is no moving on, unless nothing else is.
+        """
+        leaving = [t for _, t in self.leaving(state)]
+        pausing = {paused for spec in self.deadlines.values() for paused in spec.paused_in}
+        onward = [t for t in leaving if t.to not in {state, *pausing} and not t.returns]
+        for moves in (onward, leaving):
+            roles = dict.fromkeys(role for t in moves for role in t.by)
+            if found := [role for role in roles if role not in BUILT_IN_ROLES]:
+                return found
+        return []
+
+
+class Rulebook(Part):
+    """`rules.yaml`: the terms of the law, and the ladders every workflow may use."""
+
+    rules: dict[str, Annotated[tuple[Rule, ...], Field(min_length=1)]]
+    ladders: dict[Name, Annotated[tuple[Rung, ...], Field(min_length=1)]]
+
+    def rule(self, name: str, on: date) -> Rule:
+        """The version of a rule in force on a date; the oldest for dates before all of them."""
+        versions = sorted(self.rules[name], key=lambda rule: rule.since)
+        return next((rule for rule in reversed(versions) if rule.since <= on), versions[0])
+
+
+class Text(Part):
+    """What a message says. Placeholders are the closed list of `engine.outbox.PLACEHOLDERS`."""
+
+    title: Title
+    body: str = Field(min_length=1, max_length=2000)
+    title_en: Title
+    body_en: str = Field(min_length=1, max_length=2000)
+
+
+_TEXTS = TypeAdapter(dict[Name, Text])
+
+
+def read_workflow(document: Document) -> Workflow:
+    """The workflow a file declares. Raises DefinitionError with every finding and its line."""
+    try:
+        return Workflow.model_validate(document.data)
+    except ValidationError as error:
+        raise DefinitionError(_findings(document, error)) from error
+
+
+def read_rulebook(document: Document) -> Rulebook:
+    """The rules and ladders of `rules.yaml`. Raises DefinitionError like read_workflow."""
+    try:
+        return Rulebook.model_validate(document.data)
+    except ValidationError as error:
+        raise DefinitionError(_findings(document, error)) from error
+
+
+def read_texts(document: Document) -> dict[str, Text]:
+    """The texts of `texts.yaml`. Raises DefinitionError like read_workflow."""
+    try:
+        return _TEXTS.validate_python(document.data)
+    except ValidationError as error:
+        raise DefinitionError(_findings(document, error)) from error
+
+
+def _findings(document: Document, error: ValidationError) -> list[Finding]:
+    """Pydantic's complaints with the file's own lines."""
+    found: list[Finding] = []
+    for complaint in error.errors(include_url=False, include_input=False):
+        path = tuple(part for part in complaint["loc"] if part != "[key]")
+        where = ".".join(str(part) for part in path) or "the file"
+        found.append(
+            Finding(document.name, document.line(path), "malformed", f"{where}: {complaint['msg']}")
+        )
+    return found

@@ -1,0 +1,215 @@
+"""The desk every verb works at: the catalog, the office and the calendar as of the transaction, the
+item under its lock, and who may know of it and move it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from engine.calendars import Calendar, carried, carried_years, parse_holiday_cn
+from engine.database import execute
+from engine.deadlines import Clockwork
+from engine.dossier import LOCK, READ_ONE, Dossier
+from engine.errors import NotFound, NotPermitted, Stale
+from engine.people import Actor, Office, read_office
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from engine.catalog import Catalog
+    from engine.definition import Transition
+    from engine.machine import Bound
+
+HOUSE = """
+SELECT office_revision, calendar_revision, now() + practice_offset AS now,
+  ARRAY(SELECT nextval('item_id_seq') FROM generate_series(1, %s)) AS ids
+FROM bureau
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every act needs to know of the whole office, as of its transaction."""
+
+    office: Office
+    calendar: Calendar
+    now: datetime
+    ids: Sequence[int] = ()
+
+
+@dataclass
+class Desk:
+    """One desk serves a whole process and all its threads.
+
+    `outward` is the channel that reaches staff who have an address (mail, or console where no mail
+    server is set).
+    """
+
+    catalog: Catalog
+    outward: str = "console"
+    _office: Office | None = field(default=None, repr=False)
+    _calendar: tuple[int, Calendar] | None = field(default=None, repr=False)
+    _clockworks: dict[tuple[str, int], Clockwork] = field(default_factory=dict, repr=False)
+
+    def house(self, session: Session, *, at: datetime | None = None, ids: int = 0) -> House:
+        """The office, the calendar and the moment of this transaction."""
+        row = execute(session, HOUSE, (ids,)).fetchone()
+        if row is None:
+            raise NotFound("数据库尚未初始化。The database is not set up; run `banjie migrate`.")
+        office, calendar = self._fresh(session, row)
+        return House(office, calendar, at or row["now"], row["ids"])
+
+    def hold(
+        self,
+        session: Session,
+        number: str,
+        actor: Actor,
+        *,
+        revision: int | None = None,
+        at: datetime | None = None,
+    ) -> Dossier:
+        """Lock an item and read it. Raises NotFound (also where it is not the actor's to know of)
+        and Stale where `revision` is not the item's.
+        """
+        dossier = self.held(session, LOCK, number, at)
+        if not self.sees(dossier, actor):
+            raise not_found()
+        if revision is not None and revision != dossier.revision:
+            raise Stale(
+                "事项已有新的进展,请刷新后再办理。The item has moved on; look at it again first.",
+                revision=dossier.revision,
+            )
+        return dossier
+
+    def look(self, session: Session, number: str, actor: Actor) -> Dossier:
+        """Read an item without locking it. Raises NotFound like :meth:`hold`."""
+        row = execute(session, "SELECT id FROM item WHERE number = %s", (number,)).fetchone()
+        if row is None:
+            raise not_found()
+        dossier = self._read(session, row["id"], None)
+        if not self.sees(dossier, actor):
+            raise not_found()
+        return dossier
+
+    def sees(self, dossier: Dossier, actor: Actor) -> bool:
+        """Whether an actor may know of an item: need to know by role, unit and duty; never the
+        accused, the recused, or the people of the unit complained of.
+        """
+        if actor.id is None:
+            return True  # the system; the public is let in by number and code
+        if dossier.shut_out(actor.id):
+            return False
+        if any(
+            d.person_id == actor.id and d.item_id == dossier.id and d.active for d in dossier.duties
+        ):
+            return True
+        return any(
+            dossier.office.stands_in(actor.id, role, dossier.unit_id, dossier.today)
+            for role in watching_roles(dossier.bound)
+        )
+
+    def permit(self, dossier: Dossier, actor: Actor, variant: Transition) -> str:
+        """The role an actor makes a transition in. Raises NotPermitted."""
+        role = self.role_for(dossier, actor, variant.by)
+        if role is None:
+            raise NotPermitted(not_permitted(dossier, variant), roles=list(variant.by))
+        return role
+
+    def role_seen(self, dossier: Dossier, actor: Actor) -> str:
+        """The role in which an actor sees an item, for acts that need no particular one."""
+        if actor.id is None:
+            return actor.kind
+        own = (d.role for d in dossier.duties if d.person_id == actor.id and d.active)
+        held = (
+            role
+            for role in watching_roles(dossier.bound)
+            if dossier.office.holds(actor.id, role, dossier.unit_id)
+        )
+        return next(iter([*own, *held]), "staff")
+
+    def clockwork(self, bound: Bound, calendar: Calendar) -> Clockwork:
+        """The clocks of a workflow under a calendar."""
+        key = (bound.workflow.workflow, bound.workflow.version)
+        found = self._clockworks.get(key)
+        if found is None or found.calendar is not calendar:
+            found = Clockwork(bound.workflow, self.catalog.rulebook, calendar)
+            self._clockworks[key] = found
+        return found
+
+    def held(self, session: Session, lock: str, key: str | int, at: datetime | None) -> Dossier:
+        """Lock an item by number or id and read it, whoever asks."""
+        row = execute(session, lock, (key,)).fetchone()
+        if row is None:
+            raise not_found()
+        return self._read(session, row["id"], at)
+
+    def _read(self, session: Session, item_id: int, at: datetime | None) -> Dossier:
+        row = execute(session, READ_ONE, (item_id,)).fetchone()
+        if row is None:
+            raise not_found()
+        return self.dossier(session, row, at)
+
+    def dossier(self, session: Session, row: Mapping[str, Any], at: datetime | None) -> Dossier:
+        """An item's row (of `dossier.READ`) with the office and calendar it is judged by."""
+        office, calendar = self._fresh(session, row)
+        bound = self.catalog.of(row["workflow"], row["version"])
+        return Dossier(session, row, bound, office, calendar, at or row["now"])
+
+    def _fresh(self, session: Session, row: Mapping[str, Any]) -> tuple[Office, Calendar]:
+        """This process's copies of the office and the calendar, renewed where they are old."""
+        office, calendar = self._office, self._calendar
+        if office is None or office.revision != row["office_revision"]:
+            office = self._office = read_office(session)
+        if calendar is None or calendar[0] != row["calendar_revision"]:
+            calendar = self._calendar = (row["calendar_revision"], read_calendar(session))
+        return office, calendar[1]
+
+    def role_for(self, dossier: Dossier, actor: Actor, by: Sequence[str]) -> str | None:
+        """The first of these roles an actor bears for an item: where people are assigned in a role,
+        only they (or whoever stands in for them) bear it.
+        """
+        if actor.id is None:
+            return actor.kind if actor.kind in by else None
+        for role in by:
+            if assigned := dossier.assigned(role):
+                there = dossier.office.there(assigned, dossier.today, ())
+                if actor.id in assigned or actor.id in there:
+                    return role
+            elif dossier.office.stands_in(actor.id, role, dossier.unit_id, dossier.today):
+                return role
+        return None
+
+
+def watching_roles(bound: Bound) -> tuple[str, ...]:
+    """The roles whose members see a workflow's items by scope alone.
+
+    In a sealed workflow those who would work on or revisit an item see it only once it is theirs.
+    """
+    roles = bound.workflow.roles
+    if bound.workflow.sealed:
+        return tuple(name for name, role in roles.items() if role.duty not in {"work", "revisit"})
+    return (*roles, "auditor")
+
+
+def read_calendar(session: Session) -> Calendar:
+    """The carried calendar with every edition loaded since."""
+    rows = execute(session, "SELECT document, edition FROM calendar_year ORDER BY year, edition")
+    loaded = [replace(parse_holiday_cn(row["document"]), edition=row["edition"]) for row in rows]
+    return Calendar([*carried_years(), *loaded]) if loaded else carried()
+
+
+def not_found() -> NotFound:
+    """The one answer for an item that is not there and for one that is not the asker's to know."""
+    return NotFound("没有这个事项,请核对编号。There is no such item; check its number.")
+
+
+def not_permitted(dossier: Dossier, variant: Transition) -> str:
+    """Who may make a transition, for somebody who may not."""
+    roles = dossier.workflow.roles
+    who = "、".join(roles[role].title for role in variant.by if role in roles)
+    who_en = ", ".join(roles[role].title_en for role in variant.by if role in roles)
+    return f"须由{who or '系统'}办理。This is for: {who_en or 'the system'}."

@@ -1,0 +1,72 @@
+"""Official letters: text drafted from an item's data, frozen with its digest.
+
+A template is plain text with Jinja2 placeholders; its first line is the letter's title. Values are
+data: they are never read as a template. No personal field reaches a letter from here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from engine.errors import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from engine.dossier import Dossier
+
+
+class Letters:
+    """The templates of a folder, read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._environment: Environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(folder),
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.names = frozenset(path.stem for path in folder.glob("*.txt"))
+        self.findings: list[Finding] = []
+        for name in sorted(self.names):
+            try:
+                self._environment.get_template(f"{name}.txt")
+            except TemplateError as error:
+                line = getattr(error, "lineno", 0) or 0
+                self.findings.append(Finding(f"{name}.txt", line, "bad-template", str(error)))
+
+    def draft(
+        self, name: str, dossier: Dossier, data: Mapping[str, Any], clock: Mapping[str, Any]
+    ) -> tuple[str, str]:
+        """The title and the body of a letter about an item."""
+        office = dossier.office
+        subject = dossier.subject_unit_id
+        text = self._environment.get_template(f"{name}.txt").render(
+            office=office.units[office.root].name,
+            item={
+                "number": dossier.number,
+                "title": dossier.workflow.title,
+                "received_on": chinese_date(dossier.received_at.date()),
+                "respondent": office.units[subject].name if subject else "",
+                "unit": office.units[dossier.unit_id].name,
+                "state": dossier.workflow.states[dossier.state].title,
+            },
+            data=data,
+            fields={field: spec.title for field, spec in dossier.workflow.fields.items()},
+            choices={field: spec.choices for field, spec in dossier.workflow.fields.items()},
+            deadline=clock,
+            today=chinese_date(dossier.today),
+            document_number="",
+        )
+        title, _, body = text.strip().partition("\n")
+        return title.strip(), body.strip()
+
+
+def chinese_date(day: Any) -> str:
+    """2026-09-24 as 2026年9月24日 (GB/T 9704: no leading zeros)."""
+    return f"{day.year}年{day.month}月{day.day}日"

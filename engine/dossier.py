@@ -1,0 +1,226 @@
+"""An item as read under its lock, with everything a decision may rest on (卷宗).
+
+Two statements: the lock first, then the reading, because what a statement reads beside the row it
+waits for is as old as its snapshot. Guards see this and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from engine.database import execute
+from engine.deadlines import Clock
+from engine.workdays import SHANGHAI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
+
+    from sqlalchemy.orm import Session
+
+    from engine.calendars import Calendar
+    from engine.machine import Bound
+    from engine.people import Actor, Office
+
+LOCK = "SELECT id FROM item WHERE number = %s FOR NO KEY UPDATE"
+LOCK_BY_ID = "SELECT id FROM item WHERE id = %s FOR NO KEY UPDATE"
+READ = """
+SELECT i.id, i.number, i.workflow, i.version, i.state, i.revision, i.seq, i.head, i.unit_id,
+  i.subject_unit_id, i.family_id, i.parent_id, i.mandatory, i.sealed, i.channel, i.received_at,
+  i.entered_at, i.closed_at, i.rung, i.code_hash, d.data,
+  b.office_revision, b.calendar_revision, now() + b.practice_offset AS now,
+  (SELECT coalesce(jsonb_agg(to_jsonb(c) - 'item_id' ORDER BY c.id), '[]') FROM deadline c
+    WHERE c.item_id = i.id AND c.stopped_at IS NULL) AS clocks,
+  (SELECT coalesce(jsonb_agg(jsonb_build_array(u.item_id, u.person_id, u.role, u.duty, u.assigned,
+    u.ended_at IS NULL) ORDER BY u.id), '[]') FROM item_duty u
+    WHERE u.family_id = i.family_id) AS duties
+FROM item i JOIN item_data d ON d.item_id = i.id CROSS JOIN bureau b
+"""
+READ_ONE = READ + " WHERE i.id = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDuty:
+    """Somebody's duty in the item's family, ended or not."""
+
+    item_id: int
+    person_id: int
+    role: str
+    duty: str
+    assigned: bool
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastAct:
+    """What the journal says somebody did to this item."""
+
+    seq: int
+    act: str
+    actor_id: int | None
+    role: str
+    from_state: str
+    to_state: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Standing:
+    """The one thing `transitions` moves."""
+
+    state: str
+
+
+class Dossier:
+    """One item and its facts. Values, not rows: nothing here is written back."""
+
+    def __init__(
+        self,
+        session: Session,
+        row: Mapping[str, Any],
+        bound: Bound,
+        office: Office,
+        calendar: Calendar,
+        now: datetime,
+    ) -> None:
+        self.session = session
+        self.bound = bound
+        self.workflow = bound.workflow
+        self.office = office
+        self.calendar = calendar
+        self.now = now
+        self.id: int = row["id"]
+        self.number: str = row["number"]
+        self.state: str = row["state"]
+        self.revision: int = row["revision"]
+        self.seq: int = row["seq"]
+        self.head: bytes = bytes(row["head"])
+        self.unit_id: int = row["unit_id"]
+        self.subject_unit_id: int | None = row["subject_unit_id"]
+        self.family_id: int = row["family_id"]
+        self.parent_id: int | None = row["parent_id"]
+        self.mandatory: bool = row["mandatory"]
+        self.channel: str = row["channel"]
+        self.received_at: datetime = row["received_at"]
+        self.entered_at: datetime = row["entered_at"]
+        self.closed_at: datetime | None = row["closed_at"]
+        self.rung: int = row["rung"]
+        self.code_hash: str | None = row["code_hash"]
+        self.data: dict[str, Any] = row["data"]
+        self.clocks = [Clock.of_row(clock) for clock in row["clocks"]]
+        self.duties = [HeldDuty(*duty) for duty in row["duties"]]
+
+    @property
+    def today(self) -> date:
+        """The office's date."""
+        return self.now.astimezone(SHANGHAI).date()
+
+    @property
+    def barred(self) -> frozenset[int]:
+        """Who is named or recused anywhere in the family: they may neither act nor know."""
+        return frozenset(
+            duty.person_id
+            for duty in self.duties
+            if duty.active and duty.duty in {"accused", "recused"}
+        )
+
+    @property
+    def excluded(self) -> frozenset[int]:
+        """Everybody who must not hear of the item: the barred, and the unit complained of."""
+        return self.barred | self.office.shut_out_of(self.subject_unit_id)
+
+    @property
+    def handlers(self) -> frozenset[int]:
+        """Who ever worked on the family."""
+        return frozenset(d.person_id for d in self.duties if d.duty == "work")
+
+    def assigned(self, role: str | None = None) -> list[int]:
+        """This item's present holders, in one role or in all."""
+        return [
+            duty.person_id
+            for duty in self.duties
+            if duty.item_id == self.id
+            and duty.assigned
+            and duty.active
+            and role in {None, duty.role}
+        ]
+
+    def shut_out(self, person: int) -> bool:
+        """Whether somebody must not even know of the item."""
+        return person in self.excluded
+
+    def clock(self, name: str) -> Clock | None:
+        """The running (or paused) clock of this name."""
+        return next((clock for clock in self.clocks if clock.name == name), None)
+
+    def parent_clock(self, name: str) -> Clock | None:
+        """The running (or paused) clock of this name on the parent item."""
+        return next((clock for clock in self._parent_clocks if clock.name == name), None)
+
+    @cached_property
+    def _parent_clocks(self) -> list[Clock]:
+        rows = execute(
+            self.session,
+            "SELECT to_jsonb(c) AS clock FROM deadline c"
+            " WHERE item_id = %s AND stopped_at IS NULL ORDER BY id",
+            (self.parent_id,),
+        )
+        return [Clock.of_row(row["clock"]) for row in rows]
+
+    @cached_property
+    def history(self) -> list[PastAct]:
+        """Everything done to this item, oldest first."""
+        rows = execute(
+            self.session,
+            "SELECT seq, act, actor_id, role, from_state, to_state, at FROM event"
+            " WHERE item_id = %s ORDER BY seq",
+            (self.id,),
+        )
+        return [PastAct(**row) for row in rows]
+
+    @cached_property
+    def open_children(self) -> list[tuple[str, str]]:
+        """(workflow, state) of mandatory children this item must still wait for."""
+        rows = execute(
+            self.session,
+            "SELECT workflow, state FROM item WHERE parent_id = %s AND mandatory AND NOT settled",
+            (self.id,),
+        )
+        return [(row["workflow"], row["state"]) for row in rows]
+
+    @cached_property
+    def personal(self) -> dict[str, Any]:
+        """The personal fields, the latest of each; read only where something needs them."""
+        rows = execute(
+            self.session,
+            "SELECT data FROM personal_data WHERE item_id = %s ORDER BY seq",
+            (self.id,),
+        )
+        merged: dict[str, Any] = {}
+        for row in rows:
+            merged |= row["data"]
+        return merged
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Somebody tries to move an item: all a guard may look at."""
+
+    dossier: Dossier
+    actor: Actor
+    role: str  # the role acted in
+    given: Mapping[str, Any]  # what this act brings, personal fields included
+    named: tuple[int, ...] = ()  # people named in it
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What will be on the item once the act is done, personal fields aside."""
+        return {**self.dossier.data, **self.given}
+
+    @property
+    def concerned(self) -> tuple[int, ...]:
+        """The actor and everybody named: guards on people hold for all of them."""
+        own = () if self.actor.id is None else (self.actor.id,)
+        return (*own, *self.named)

@@ -1,0 +1,281 @@
+"""What may be put into an item: every value checked against the field the file declares.
+
+Complaints come all at once, each with a JSON pointer and a sentence that never repeats the value.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from engine.definition import FieldSpec, Transition, Workflow
+    from engine.people import Office
+
+MOST_TEXT = 200
+MOST_LONG_TEXT = 20_000
+MOST_LINES = 50
+MOST_RECORDS = 500
+MOST_NUMBER = 1_000_000_000
+CONTACT = {"name": 60, "phone": 40, "address": 200, "email": 120}
+UNKNOWN = "unknown"
+FIRST_YEAR, LAST_YEAR = 2000, 2100  # the range of the calendar
+
+
+class _WrongError(Exception):
+    """A value does not fit its field; the sentence says what would."""
+
+
+@dataclass
+class Accepted:
+    """What an act brings, apart: plain values, personal values, and the people named by field."""
+
+    plain: dict[str, Any] = field(default_factory=dict)
+    personal: dict[str, Any] = field(default_factory=dict)
+    named: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def all(self) -> dict[str, Any]:
+        """Both kinds of values."""
+        return {**self.plain, **self.personal}
+
+    @property
+    def people(self) -> tuple[int, ...]:
+        """Everybody named, each once."""
+        return tuple(dict.fromkeys(person for people in self.named.values() for person in people))
+
+
+def missing(transition: Transition, given: Mapping[str, Any], held: Iterable[str]) -> list[str]:
+    """The fields that still have to be given: `requires` now, `known` now or earlier."""
+    here = {name for name, value in given.items() if not _empty(value)}
+    known = here | set(held)
+    return [
+        *(name for name in transition.requires if name not in here),
+        *(
+            name
+            for name in transition.known
+            if name not in known and name not in transition.requires
+        ),
+    ]
+
+
+def accept(
+    workflow: Workflow,
+    transition: Transition,
+    given: Mapping[str, Any],
+    held: Iterable[str],
+    office: Office,
+    *,
+    demand: bool = True,
+) -> Accepted:
+    """The values of an act, typed as the file declares them.
+
+    `held` names the fields already on the item. Raises Invalid with every fault; `demand` off lets
+    required fields be absent (the system acting on its own).
+    """
+    errors: list[tuple[str, str]] = []
+    allowed = {*transition.requires, *transition.known, *transition.optional}
+    found = Accepted()
+    for name, value in given.items():
+        spec = workflow.fields.get(name)
+        if spec is None or name not in allowed:
+            pointer = f"/data/{_pointer(name)}"
+            errors.append(
+                (pointer, "此处不收这一项,请删去。This is not asked for here; leave it out.")
+            )
+        elif not _empty(value):
+            try:
+                kept, people = _read(spec, value, office)
+            except _WrongError as wrong:
+                errors.append((f"/data/{name}", str(wrong)))
+                continue
+            (found.personal if spec.personal else found.plain)[name] = kept
+            if people:
+                found.named[name] = people
+    if demand:
+        errors += [
+            (
+                f"/data/{name}",
+                f"请填写“{workflow.fields[name].title}”。"
+                f"{workflow.fields[name].title_en} is needed.",
+            )
+            for name in missing(transition, given, held)
+        ]
+    if errors:
+        raise Invalid(errors)
+    return found
+
+
+def _pointer(name: str) -> str:
+    """A field name fit for a JSON pointer (RFC 6901) and for an error, whoever made it up."""
+    plain = "".join(char if char.isalnum() or char in "_-" else "?" for char in name[:40])
+    return plain.replace("~", "~0").replace("/", "~1")
+
+
+def _empty(value: object) -> bool:
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
+
+
+def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int]]:
+    if spec.type in {"person", "people"}:
+        return _people(spec, value, office)
+    if spec.type == "unit":
+        return _unit(value, office), []
+    if spec.type in {"choice", "choices"}:
+        return _choice(spec, value), []
+    if spec.type == "records":
+        return _records(spec, value), []
+    return _READERS[spec.type](value), []
+
+
+def _text(value: object, most: int = MOST_TEXT) -> str:
+    if not isinstance(value, str):
+        raise _WrongError("应为文字。Give text.")
+    if len(value) > most:
+        raise _WrongError(f"最多{most}字。At most {most} characters; shorten it.")
+    for char in value:
+        if char not in "\n\r\t" and unicodedata.category(char) in {"Cc", "Cs"}:
+            raise _WrongError(
+                "含有控制字符,请删去。Holds control characters; take them out and send it again."
+            )
+    return value
+
+
+def _long_text(value: object) -> str:
+    return _text(value, MOST_LONG_TEXT)
+
+
+def _texts(value: object) -> list[str]:
+    lines = [value] if isinstance(value, str) else value
+    if not isinstance(lines, list) or len(lines) > MOST_LINES:
+        raise _WrongError(f"应为至多{MOST_LINES}行文字。Give a list of at most {MOST_LINES} lines.")
+    return [_text(line, MOST_LONG_TEXT // 10) for line in lines]
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongError("应为 true 或 false。Give true or false.")
+    return value
+
+
+def _number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_NUMBER:
+        raise _WrongError(f"应为0至{MOST_NUMBER}的整数。Give a whole number up to {MOST_NUMBER}.")
+    return value
+
+
+def _date(value: object) -> str:
+    try:
+        found = (
+            date.fromisoformat(value)
+            if isinstance(value, str) and len(value) == len("2026-09-24")
+            else None
+        )
+    except ValueError:
+        found = None
+    if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise _WrongError("应为日期,如 2026-09-24。Give a date like 2026-09-24.")
+    return found.isoformat()
+
+
+def _moment(value: object) -> str:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise _WrongError(
+            "应为带时区的时间,如 2026-09-24T09:30:00+08:00。"
+            "Give a time with its offset, like 2026-09-24T09:30:00+08:00."
+        )
+    return found.isoformat()
+
+
+def _contact(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not set(value) <= set(CONTACT):
+        raise _WrongError(
+            "应为联系方式 {name, phone, address, email}。Give name, phone, address or email only."
+        )
+    return {
+        str(name): _text(text, CONTACT[str(name)])
+        for name, text in value.items()
+        if text not in (None, "")
+    }
+
+
+_READERS: Mapping[str, Callable[[object], Any]] = {
+    "text": _text,
+    "long_text": _long_text,
+    "texts": _texts,
+    "boolean": _boolean,
+    "number": _number,
+    "date": _date,
+    "moment": _moment,
+    "item": _text,
+    "contact": _contact,
+}
+
+
+def _choice(spec: FieldSpec, value: object) -> str | list[str]:
+    many = spec.type == "choices"
+    chosen = value if many and isinstance(value, list) else [value]
+    if not all(isinstance(each, str) and each in spec.choices for each in chosen):
+        raise _WrongError(f"应从下列各项中选择 (choose from): {', '.join(spec.choices)}")
+    unique = list(dict.fromkeys(str(each) for each in chosen))
+    return unique if many else unique[0]
+
+
+def _unit(value: object, office: Office) -> str:
+    unit = office.unit_named(value) if isinstance(value, str) else None
+    if unit is None:
+        names = "、".join(each.name for each in office.units.values())
+        raise _WrongError(f"没有这个单位,请从下列单位中选择 (no such unit; choose from): {names}")
+    return unit.code
+
+
+def _people(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int]]:
+    if spec.or_unknown and value in (UNKNOWN, [UNKNOWN]):
+        return UNKNOWN, []
+    accounts = value if isinstance(value, list) else [value]
+    if not accounts or (spec.type == "person" and len(accounts) != 1) or len(accounts) > MOST_LINES:
+        raise _WrongError(
+            "请填写账号。Give the account of one person, or a list where many may be."
+        )
+    people = [
+        office.person_named(account) if isinstance(account, str) else None for account in accounts
+    ]
+    if not all(people):
+        raise _WrongError("没有这个账号,请核对。No such account; check the spelling.")
+    found = [person for person in people if person is not None]
+    kept = [person.account for person in found]
+    return (kept[0] if spec.type == "person" else kept), [person.id for person in found]
+
+
+def _records(spec: FieldSpec, value: object) -> list[dict[str, str]]:
+    if not isinstance(value, list) or len(value) > MOST_RECORDS:
+        raise _WrongError(f"应为至多{MOST_RECORDS}条记录。Give at most {MOST_RECORDS} records.")
+    columns = set(spec.columns)
+    for record in value:
+        if not isinstance(record, dict) or not set(record) <= columns:
+            raise _WrongError(f"每条记录的列为 (columns): {', '.join(spec.columns)}")
+    return [{name: _text(text) for name, text in record.items()} for record in value]
+
+
+def holds(when: Mapping[str, tuple[str, ...]], values: Mapping[str, Any]) -> bool:
+    """Whether each field holds (or contains) one of its values."""
+    for name, wanted in when.items():
+        value = values.get(name)
+        have = value if isinstance(value, list) else [value]
+        if not any(_word(each) in wanted for each in have):
+            return False
+    return True
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

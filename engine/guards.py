@@ -1,0 +1,305 @@
+"""The named guards: each says why an item may not move now, in a sentence, or lets it pass.
+
+Guards about people hold for the actor and for everybody named in the act (an eligible head cannot
+assign an ineligible handler), and are asked again at every later act. Sources: domain.md 2.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.definition import ENGINE_ACTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.dossier import Attempt, HeldDuty
+    from engine.machine import Guard
+
+GUARDS: dict[str, Guard] = {}
+MOST_LISTS = 1
+FEWEST_HANDLERS = 2  # 不得少于两人
+
+
+def guard(rule: Callable[[Attempt, str], str | None]) -> Callable[[Attempt, str], str | None]:
+    """Register a guard under its function's name."""
+    GUARDS[rule.__name__] = rule
+    return rule
+
+
+def _who(attempt: Attempt, person: int) -> str:
+    if person == attempt.actor.id:
+        return "您 (you)"
+    return attempt.dossier.office.people[person].account
+
+
+@guard
+def not_subject(attempt: Attempt, _: str) -> str | None:
+    """Nobody named in the item acts on it or is given it (公务员法 art. 76)."""
+    for person in attempt.concerned:
+        if person in attempt.dossier.barred:
+            return (
+                f"{_who(attempt, person)}应当回避本事项,请换人办理。"
+                "This person must stay out of the item; choose somebody else."
+            )
+    return None
+
+
+@guard
+def not_subject_unit(attempt: Attempt, _: str) -> str | None:
+    """Nobody of the unit complained of acts on the item (程序规定 art. 4)."""
+    dossier = attempt.dossier
+    for person in attempt.concerned:
+        if person in dossier.office.shut_out_of(dossier.subject_unit_id):
+            return (
+                f"{_who(attempt, person)}属于被投诉单位,不得办理,请换其他单位的人员。"
+                "This person belongs to the unit complained of; choose somebody of another unit."
+            )
+    return None
+
+
+@guard
+def not_case_handler(attempt: Attempt, _: str) -> str | None:
+    """Nobody who handled, approved or reviewed the case (plan: 实行回访人员和办案人员分离)."""
+    for person in attempt.concerned:
+        if any(
+            duty.person_id == person and _counts(attempt, duty) for duty in attempt.dossier.duties
+        ):
+            return (
+                f"{_who(attempt, person)}曾承办、审批或审核本案,须由他人进行。"
+                "This person handled, approved or reviewed the case; somebody else must do this."
+            )
+    return None
+
+
+def _counts(attempt: Attempt, duty: HeldDuty) -> bool:
+    """Whether a duty makes somebody part of the case for this act.
+
+    Handling counts in the whole family. Approving counts there too for whoever comes from outside
+    (a revisitor), but among approvers only in this item: the head may review a decision of a deputy
+    though he assigned the handlers of a finding beside it. A law reviewer who sent the papers back
+    may pass them when they return: it is one review.
+    """
+    if duty.duty != "approve":
+        return duty.duty == "work"
+    if attempt.dossier.workflow.roles[attempt.role].duty != "approve":
+        return True
+    one_review = duty.role == attempt.role == "law_reviewer"
+    return duty.item_id == attempt.dossier.id and not one_review
+
+
+@guard
+def approver_not_requester(attempt: Attempt, _: str) -> str | None:
+    """Four eyes: whoever asked for it does not approve it (proposed by domain.md 2.2)."""
+    for act in reversed(attempt.dossier.history):
+        if act.actor_id is None or act.act in ENGINE_ACTS:
+            continue
+        if act.actor_id == attempt.actor.id:
+            return (
+                "提出的人不能自己批准,请由另一人办理。"
+                "Whoever asked for this cannot approve it; somebody else must."
+            )
+        return None
+    return None
+
+
+@guard
+def law_review_done(attempt: Attempt, _: str) -> str | None:
+    """A law reviewer who never worked on the item passed it, after its last return."""
+    for act in reversed(attempt.dossier.history):
+        if act.act == "pass":
+            if act.actor_id in attempt.dossier.handlers:
+                break
+            return None
+        if act.act in {"conclude", "return"}:
+            break
+    return (
+        "尚未通过法制审核,请先送法制审核。"
+        "The law section has not passed this yet; send it to legal review first."
+    )
+
+
+@guard
+def two_handlers(attempt: Attempt, _: str) -> str | None:
+    """At least two handlers, each with a certificate valid today (行政处罚法 art. 42)."""
+    people = [attempt.dossier.office.people[person] for person in attempt.named]
+    if len(set(people)) < FEWEST_HANDLERS:
+        return "承办人不得少于两人,请再指定一人。At least two handlers are needed; name another."
+    for person in people:
+        if person.certified_until is None or person.certified_until < attempt.dossier.today:
+            return (
+                f"{person.account} 没有有效的行政执法证,请换人。"
+                f"{person.account} holds no valid enforcement certificate; choose somebody else."
+            )
+    return None
+
+
+@guard
+def declared(attempt: Attempt, _: str) -> str | None:
+    """Everybody assigned signed that there is no conflict of interest (公务员法 art. 77)."""
+    if attempt.given.get("declarations_signed") is True:
+        return None
+    return (
+        "被指派的人员须先签署无利害关系声明(declarations_signed)。"
+        "Those assigned must first sign that they have no conflict of interest."
+    )
+
+
+@guard
+def no_open_recusal(attempt: Attempt, _: str) -> str | None:
+    """No undecided recusal application (Order 121 art. 21: it suspends the mediation)."""
+    for act in reversed(attempt.dossier.history):
+        if act.act == "decide_recusal":
+            return None
+        if act.act == "apply_recusal":
+            return "回避申请尚未决定。A recusal application is still undecided; decide it first."
+    return None
+
+
+@guard
+def complete_once(attempt: Attempt, _: str) -> str | None:
+    """What is missing is told once, in one list (行政许可法 art. 32(4)); a head may override."""
+    asked = [act for act in attempt.dossier.history if act.act == "ask_supplement"]
+    if len(asked) < MOST_LISTS or attempt.role == "unit_head":
+        return None
+    return (
+        "补正事项应当一次性告知,不得再次要求补正;确有必要的,由单位负责人办理。"
+        "What is missing must be told at once; only the head of the unit may ask again."
+    )
+
+
+@guard
+def route_free(attempt: Attempt, _: str) -> str | None:
+    """The matter is not before another body (行政执法监督条例 art. 33(3); 信访工作条例 art. 31)."""
+    if attempt.known.get("other_route_pending") is True:
+        return (
+            "同一事项正在复议、诉讼、信访或纪检途径办理,不能重复受理。"
+            "The same matter is before another body; it cannot be accepted here as well."
+        )
+    return None
+
+
+@guard
+def both_consent(attempt: Attempt, _: str) -> str | None:
+    """Both parties agreed to mediation (Order 121 art. 18)."""
+    if attempt.known.get("applicant_consents") is True and (
+        attempt.known.get("respondent_consents") is True
+    ):
+        return None
+    return "须双方当事人同意调解。Both parties must agree to mediation; record their consent first."
+
+
+@guard
+def before_due(attempt: Attempt, _: str) -> str | None:
+    """Asked and granted before expiry: a late approval is refused (domain.md 6.5)."""
+    name = str(attempt.known.get("deadline", ""))
+    clock = attempt.dossier.parent_clock(name)
+    if clock is None:
+        return "该时限已停止。That deadline is no longer running; there is nothing to extend."
+    if clock.due_at is not None and attempt.dossier.now >= clock.due_at:
+        return "该时限已届满,不能再延期。That deadline has expired; it can no longer be extended."
+    return None
+
+
+@guard
+def within_deadline(attempt: Attempt, name: str) -> str | None:
+    """The named deadline is running and not past."""
+    clock = attempt.dossier.clock(name)
+    if clock is not None and clock.due_at is not None and attempt.dossier.now < clock.due_at:
+        return None
+    return "已超过法定期限。The time allowed for this is over."
+
+
+@guard
+def lapsed(attempt: Attempt, name: str) -> str | None:
+    """The named deadline has run out."""
+    clock = attempt.dossier.clock(name)
+    if clock is None or clock.due_at is None or attempt.dossier.now >= clock.due_at:
+        return None
+    return (
+        f"期限尚未届满(至 {clock.due_on}),不能办理。"
+        f"The period still runs (until {clock.due_on}); wait for its end."
+    )
+
+
+@guard
+def sealed_ok(attempt: Attempt, _: str) -> str | None:
+    """No outgoing text holds the identity of whoever complained (信访工作条例 art. 30)."""
+    secrets = list(_identities(attempt.dossier.personal.get("contact")))
+    outgoing = " ".join(
+        str(value)
+        for name, value in attempt.given.items()
+        if not attempt.dossier.workflow.fields[name].personal
+    )
+    if any(secret in outgoing for secret in secrets):
+        return (
+            "文书中含有投诉举报人的身份信息,请删除后再办理。"
+            "The text holds the identity of the person who complained; take it out first."
+        )
+    return None
+
+
+def _identities(contact: object) -> list[str]:
+    if not isinstance(contact, dict):
+        return []
+    return [value for value in contact.values() if isinstance(value, str) and len(value) > 1]
+
+
+@guard
+def notice_delivered(attempt: Attempt, field: str) -> str | None:
+    """The notice has a record of delivery (程序规定 arts. 81-83)."""
+    if attempt.known.get(field or "delivered_at"):
+        return None
+    return (
+        f"文书尚无送达记录,请先登记送达时间({field or 'delivered_at'})。"
+        "The notice has no record of delivery; record when it was delivered first."
+    )
+
+
+@guard
+def children_done(attempt: Attempt, _: str) -> str | None:
+    """Every mandatory child item has come to its end."""
+    if waiting := attempt.dossier.open_children:
+        names = "、".join(sorted({workflow for workflow, _ in waiting}))
+        return (
+            f"尚有{len(waiting)}件必办的关联事项未办结({names})。"
+            f"{len(waiting)} mandatory child item(s) are still open; finish them first."
+        )
+    return None
+
+
+@guard
+def head_approved(attempt: Attempt, _: str) -> str | None:
+    """Signed by the head, or whoever is in charge of the work (国务院令310号 art. 5)."""
+    if attempt.role == "head":
+        return None
+    return "须由主要负责人批准。Only the head of the bureau may do this."
+
+
+@guard
+def collective(attempt: Attempt, _: str) -> str | None:
+    """Minutes of a collective discussion are attached (程序规定 art. 64)."""
+    if attempt.given.get("minutes"):
+        return None
+    return "须经集体讨论并附会议纪要(minutes)。A collective discussion is needed; give its minutes."
+
+
+@guard
+def not_paper_only(attempt: Attempt, _: str) -> str | None:
+    """A classified clue is not handled in this system (保守国家秘密法)."""
+    if attempt.known.get("paper_only") is True:
+        return "涉密线索只能在线下办理。A classified clue is handled on paper only."
+    return None
+
+
+@guard
+def candidate_confirmed(attempt: Attempt, _: str) -> str | None:
+    """A candidate the ladder opened is confirmed by the liaison before anybody works on it."""
+    if attempt.known.get("candidate") is not True:
+        return None
+    if any(act.act == "confirm" for act in attempt.dossier.history):
+        return None
+    return (
+        "本线索由超期督办自动生成,须先由纪检联络员确认。"
+        "The ladder opened this candidate; the discipline liaison must confirm it first."
+    )

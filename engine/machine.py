@@ -1,0 +1,93 @@
+"""Bind a workflow onto a `transitions` machine: one machine per workflow version, shared by all
+items.
+
+The machine owns no models: `Event.trigger` moves any object that has a `state`, while
+`Machine.add_model` would reset that state and keep the object alive for ever (ADR-0004). No text of
+a file ever reaches the library as a callback: it would import and call any dotted path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from transitions import EventData, Machine
+
+from engine.errors import GuardRefused, NotAvailable
+
+if TYPE_CHECKING:
+    from engine.definition import Transition, Workflow
+
+
+class Stateful(Protocol):
+    """Anything that stands in a state."""
+
+    state: str
+
+
+Guard = Callable[[Any, str], str | None]
+"""(attempt, argument) -> a sentence saying why not, or None. The argument follows the dot."""
+
+
+class Bound:
+    """A workflow whose guards are found and whose machine is built."""
+
+    def __init__(self, workflow: Workflow, digest: bytes, guards: Mapping[str, Guard]) -> None:
+        self.workflow = workflow
+        self.digest = digest
+        self._guards = {
+            text: (guards[text.partition(".")[0]], text.partition(".")[2])
+            for _, transition in workflow.moves()
+            for text in transition.guards
+        }
+        self._machine = Machine(
+            model=None,
+            states=list(workflow.states),
+            initial=workflow.initial,
+            auto_transitions=False,
+            send_event=True,
+        )
+        for name, transition in workflow.moves():
+            if transition.sources:
+                self._machine.add_transition(
+                    name,
+                    list(transition.sources),
+                    transition.to,
+                    conditions=[partial(self._check, text) for text in transition.guards],
+                )
+
+    def move(self, item: Stateful, name: str, attempt: object) -> Transition:
+        """Change an item's state and say by which variant, or raise and leave it as it was.
+
+        Raises NotAvailable where the transition does not leave the state, GuardRefused with the
+        guard's own sentence.
+        """
+        variant = self.workflow.variant(name, item.state)
+        if variant is None:
+            raise NotAvailable(
+                f"“{self.title(item.state)}”环节不能进行“{name}”。"
+                f"{name} does not leave {item.state}.",
+                state=item.state,
+                available=[leaving for leaving, _ in self.workflow.leaving(item.state)],
+            )
+        self._machine.events[name].trigger(item, attempt=attempt)
+        return variant
+
+    def objections(self, transition: Transition, attempt: object) -> list[str]:
+        """Every guard's sentence against a transition, [] where all let it pass."""
+        answers = (self._ask(text, attempt) for text in transition.guards)
+        return [sentence for sentence in answers if sentence]
+
+    def title(self, state: str) -> str:
+        """A state's Chinese title."""
+        return self.workflow.states[state].title
+
+    def _ask(self, text: str, attempt: object) -> str | None:
+        guard, argument = self._guards[text]
+        return guard(attempt, argument)
+
+    def _check(self, text: str, event: EventData) -> bool:
+        if why_not := self._ask(text, event.kwargs["attempt"]):
+            raise GuardRefused(why_not, guard=text)
+        return True

@@ -1,0 +1,176 @@
+"""The rows every verb writes alike: the event, the item's own row, the duties that begin and end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from engine.database import execute
+from engine.deadlines import IDLE, Clock
+from engine.effects import ACCUSED
+from engine.journal import Event, commit_to, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from engine.definition import Assign, Transition
+    from engine.dossier import Dossier, HeldDuty
+    from engine.entries import Entries
+    from engine.forms import Accepted
+    from engine.people import Actor
+
+
+def record(
+    entries: Entries,
+    dossier: Dossier,
+    act: str,
+    actor: Actor,
+    role: str,
+    data: Mapping[str, Any],
+    accepted: Accepted | None = None,
+    came_from: str | None = None,
+) -> None:
+    """Append an event; the dossier's seq and head move with it."""
+    commitment = None
+    dossier.seq += 1
+    if accepted is not None and accepted.personal:
+        salt, commitment = commit_to(accepted.personal)
+        entries.add(
+            "personal",
+            id=dossier.id,
+            seq=dossier.seq,
+            data=accepted.personal,
+            salt=salt.hex(),
+        )
+    event = Event(
+        dossier.number,
+        dossier.seq,
+        dossier.workflow.workflow,
+        dossier.workflow.version,
+        act,
+        dossier.state if came_from is None else came_from,
+        dossier.state,
+        actor.id,
+        role,
+        dossier.now,
+        data,
+        commitment,
+        b"",
+    )
+    event.hash = dossier.head = digest(event, dossier.head)
+    entries.event(dossier.id, event)
+
+
+def settle(
+    entries: Entries,
+    dossier: Dossier,
+    entered_at: datetime,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """The item's own row after an act."""
+    state = dossier.workflow.states[dossier.state]
+    dossier.rung = max((clock.rung or 0 for clock in dossier.clocks), default=0)
+    dossier.closed_at = (dossier.closed_at or dossier.now) if state.final else None
+    entries.add(
+        "moves",
+        id=dossier.id,
+        state=dossier.state,
+        revision=dossier.revision,
+        seq=dossier.seq,
+        head=dossier.head.hex(),
+        entered_at=entered_at,
+        settled=state.settled or state.final,
+        due_at=due_at(dossier.clocks),
+        rung=dossier.rung,
+        closed_at=dossier.closed_at,
+    )
+    dossier.entered_at = entered_at
+    if changes:
+        entries.add("changes", id=dossier.id, data=changes)
+
+
+def add_duties(entries: Entries, dossier: Dossier, duties: Sequence[HeldDuty]) -> None:
+    """Duties that begin with this act."""
+    for duty in duties:
+        entries.add(
+            "duties",
+            item_id=duty.item_id,
+            family_id=dossier.family_id,
+            person_id=duty.person_id,
+            role=duty.role,
+            duty=duty.duty,
+            assigned=duty.assigned,
+            began_at=dossier.now,
+        )
+    dossier.duties = [*dossier.duties, *duties]
+
+
+def end_duties(dossier: Dossier, variant: Transition, accepted: Accepted) -> None:
+    """End what an act ends, before its own duties are written.
+
+    Whoever is named as accused loses every other duty of the family and the messages still waiting
+    for them; whoever was assigned before gives way to those assigned now.
+    """
+    fields = dossier.workflow.fields
+    accused = [
+        person
+        for name, people in accepted.named.items()
+        if fields[name].duty == ACCUSED
+        for person in people
+    ]
+    if accused:
+        _end(
+            dossier,
+            "family_id = %(family)s AND person_id = ANY(%(people)s) AND duty <> 'accused'",
+            lambda duty: duty.person_id in accused and duty.duty != ACCUSED,
+            people=accused,
+        )
+        execute(
+            dossier.session,
+            "UPDATE message SET status = 'withdrawn' WHERE status = 'ready'"
+            " AND recipient_id = ANY(%s)"
+            " AND item_id IN (SELECT id FROM item WHERE family_id = %s)",
+            (accused, dossier.family_id),
+        )
+    for effect in variant.effects:
+        if effect.assign and effect.assign.people in accepted.named:
+            end_assigned(dossier, effect.assign)
+
+
+def end_assigned(dossier: Dossier, assign: Assign) -> None:
+    """End the duties of whoever holds the item in this role."""
+    if any(
+        duty.item_id == dossier.id and duty.role == assign.role and duty.active
+        for duty in dossier.duties
+    ):
+        _end(
+            dossier,
+            "item_id = %(item)s AND role = %(role)s",
+            lambda duty: duty.item_id == dossier.id and duty.role == assign.role,
+            role=assign.role,
+        )
+
+
+def _end(
+    dossier: Dossier,
+    condition: str,
+    ended: Callable[[HeldDuty], bool],
+    **values: Any,
+) -> None:
+    execute(
+        dossier.session,
+        f"UPDATE item_duty SET ended_at = %(now)s WHERE ended_at IS NULL AND {condition}",  # noqa: S608 - constants of this file
+        {"now": dossier.now, "family": dossier.family_id, "item": dossier.id, **values},
+    )
+    dossier.duties = [
+        replace(duty, active=False) if duty.active and ended(duty) else duty
+        for duty in dossier.duties
+    ]
+
+
+def due_at(clocks: Sequence[Clock]) -> datetime | None:
+    """The next due moment: of the limits that run, or else of standing still."""
+    limits = [c.due_at for c in clocks if c.kind == "limit" and c.due_at and not c.paused_at]
+    others = [c.due_at for c in clocks if c.name == IDLE and c.due_at]
+    return min(limits or others, default=None)

@@ -1,0 +1,185 @@
+"""What makes a set of workflow files sound: every complaint at once, with its file and line.
+
+Names are checked in `engine.naming`, the graph in `engine.shape`; here is what lies between files
+and in the law.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from engine.complaints import Complaints
+from engine.naming import Surroundings, check_names, check_rung
+from engine.roster import CHAIN
+from engine.shape import check_by_sys, check_rise, check_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from engine.definition import Deadline, Rulebook, Tell, Text, Transition, Workflow
+    from engine.errors import Finding
+    from engine.loader import Document, Path
+
+_ENGINE_RULES = {"returns": "stall.ping_pong", "paused_in": "stall.clock_abuse"}
+_ABUSE = "abuse"
+
+
+def complaints(
+    workflows: Sequence[tuple[Workflow, Document]],
+    rulebook: Rulebook,
+    rulebook_document: Document,
+    texts: Mapping[str, Text],
+    templates: Collection[str],
+    guards: Collection[str],
+) -> list[Finding]:
+    """Everything wrong inside and between files, in the order of the files; [] if they are sound.
+
+    ``templates`` are names of document templates, ``guards`` names without their arguments.
+    """
+    by_name = {workflow.workflow: workflow for workflow, _ in workflows}
+    around = Surroundings(by_name, rulebook, frozenset(texts), frozenset(templates), guards)
+    found: list[Finding] = []
+    seen: dict[tuple[str, str], str] = {}
+    loops = _spawn_loops(around)
+    for workflow, document in workflows:
+        place = Complaints(document)
+        _once(place, seen, "workflow", workflow.workflow)
+        _once(place, seen, "number", workflow.number)
+        check_names(place, workflow, around)
+        check_shape(place, workflow)
+        _made_by_sys(place, workflow, around)
+        for name, deadline in workflow.deadlines.items():
+            _extendable(place, ("deadlines", name, "extension"), deadline, rulebook)
+        _engine_needs(place, workflow, rulebook)
+        if workflow.workflow in loops:
+            place.say(
+                ("workflow",),
+                "spawn-loop",
+                f"派生循环且其间无人经手：{' → '.join(loops[workflow.workflow])}",
+                "items beget items without any person's act: "
+                f"{' → '.join(loops[workflow.workflow])}; let a person decide somewhere",
+            )
+        found += place.found
+    place = Complaints(rulebook_document)
+    _law(place, around)
+    return found + place.found
+
+
+def _once(place: Complaints, seen: dict[tuple[str, str], str], key: str, value: str) -> None:
+    if (other := seen.setdefault((key, value), place.document.name)) != place.document.name:
+        place.say(
+            (key,),
+            f"{key}-taken",
+            f"{value!r} 已被 {other} 使用；请另取一个",
+            f"{value!r} is taken by {other}; choose another",
+        )
+
+
+def _made_by_sys(place: Complaints, workflow: Workflow, around: Surroundings) -> None:
+    for path, _, move in place.moves(workflow):
+        for at, effect in enumerate(move.effects):
+            if effect.then and effect.then.transition in workflow.transitions:
+                name, where = effect.then.transition, (*path, "effects", at, "then")
+                variant = workflow.variant(name, move.to)
+                if variant is None:
+                    place.say(
+                        where,
+                        "then-nowhere",
+                        f"{name} 不从 {move.to} 出发，不会接着发生",
+                        f"{name} does not leave {move.to}; correct one of them",
+                    )
+                else:
+                    check_by_sys(place, where, name, variant.by)
+            if effect.parent:
+                where = (*path, "effects", at, "parent")
+                for parent in around.parents(workflow.workflow):
+                    for theirs in parent.transitions.get(effect.parent.transition, ()):
+                        _told(place, where, move, effect.parent, theirs)
+
+
+def _told(place: Complaints, path: Path, move: Transition, tell: Tell, theirs: Transition) -> None:
+    """A parent's move must be permitted to the actor or the system, and get what it asks for."""
+    people = {*move.by} & {*theirs.by} - {"sys"}
+    if not people:
+        check_by_sys(place, path, tell.transition, theirs.by)
+    lacking = sorted({*theirs.requires} - {*tell.carry})
+    if people and lacking:
+        place.say(
+            path,
+            "tell-lacks-data",
+            f"上级事项的 {tell.transition} 必填 {'、'.join(lacking)}；请在 carry 中给出",
+            f"the parent's {tell.transition} requires {', '.join(lacking)}; give them in `carry`",
+        )
+
+
+def _extendable(place: Complaints, path: Path, deadline: Deadline, rulebook: Rulebook) -> None:
+    versions = rulebook.rules.get(deadline.rule, ())
+    if deadline.extension and versions and not any(rule.extension for rule in versions):
+        place.say(
+            path,
+            "extension-without-span",
+            f"{deadline.rule} 没有规定可延长多久；请在 rules.yaml 写明 extension",
+            f"{deadline.rule} grants no extension; say how long in rules.yaml",
+        )
+
+
+def _engine_needs(place: Complaints, workflow: Workflow, rulebook: Rulebook) -> None:
+    """The stalls the engine itself notices need a rule and a ladder to be told by."""
+    used = {
+        "returns": any(move.returns for _, move in workflow.moves()),
+        "paused_in": any(deadline.paused_in for deadline in workflow.deadlines.values()),
+    }
+    for word, rule in _ENGINE_RULES.items():
+        if used[word]:
+            place.known((), "rule", [rule], rulebook.rules)
+            place.known((), "ladder", [_ABUSE], {**rulebook.ladders, **workflow.ladders})
+
+
+def _law(place: Complaints, around: Surroundings) -> None:
+    roles = {role for workflow in around.workflows.values() for role in workflow.roles} | {*CHAIN}
+    for name, versions in around.rulebook.rules.items():
+        seen = set()
+        for at, rule in enumerate(versions):
+            if rule.since in seen:
+                place.say(
+                    ("rules", name, at, "since"),
+                    "same-since",
+                    f"{name} 有两个版本同日（{rule.since}）施行；只留一个",
+                    f"two versions of {name} are in force from {rule.since}; keep one",
+                )
+            seen.add(rule.since)
+    for name, ladder in around.rulebook.ladders.items():
+        check_rise(place, ("ladders", name), ladder)
+        for at, rung in enumerate(ladder):
+            check_rung(place, ("ladders", name, at), rung, roles, around)
+
+
+def _spawn_loops(around: Surroundings) -> dict[str, list[str]]:
+    """Workflow -> the way back to itself along spawns no person makes."""
+    begets = {name: {*_unasked(workflow)} for name, workflow in around.workflows.items()}
+    loops: dict[str, list[str]] = {}
+    for name in begets:
+        ways: dict[str, list[str]] = {name: [name]}
+        edge = [name]
+        for at in edge:
+            for child in sorted(begets.get(at, ())):
+                if child == name:
+                    loops.setdefault(name, [*ways[at], name])
+                elif child not in ways:
+                    ways[child] = [*ways[at], child]
+                    edge.append(child)
+    return loops
+
+
+def _unasked(workflow: Workflow) -> Iterator[str]:
+    """The workflows an item begins without any person's act once it exists."""
+    automatic = {"submit"} | {n for n, move in workflow.moves() if {*move.by} == {"sys"}}
+    chained: dict[str, set[str]] = defaultdict(set)
+    for name, move in workflow.moves():
+        chained[name] |= {e.then.transition for e in move.effects if e.then}
+    while more := {then for name in automatic for then in chained[name]} - automatic:
+        automatic |= more
+    for name, move in workflow.moves():
+        if name in automatic:
+            yield from (e.spawn.workflow for e in move.effects if e.spawn)

@@ -1,0 +1,19 @@
+"""The law, as data: one file per workflow, the rules and ladders, the texts and the letters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.catalog import Catalog, read_catalog
+from engine.guards import GUARDS
+
+HERE = Path(__file__).parent
+
+
+def catalog(folder: Path | None = None) -> Catalog:
+    """Read the workflows of a folder (this one by default).
+
+    Raises DefinitionError with every finding of every file; a process that cannot read its
+    workflows does not start.
+    """
+    return read_catalog(folder or HERE, GUARDS)
