@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """An item about to begin."""
+    """An item about to begin.
+
+    `received_at` is when the matter reached the office (default: now). The law counts from receipt,
+    so the clocks start then; with `from_receipt` off (practice, old data) they start now.
+    """
 
     data: Mapping[str, Any]
     channel: str = "staff"
@@ -42,6 +46,8 @@ class Birth:
     code: str | None = None  # the petitioner's, hashed before it is written
     parent: Dossier | None = None
     mandatory: bool = False
+    received_at: datetime | None = None
+    from_receipt: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,8 @@ def begin(
     variant = workflow.transitions["submit"][0]
     item_id, family = ids
     role = _submitting_role(house.office, actor, variant)
-    derived = _derived(bound, birth, house.now)
+    received_at = birth.received_at or house.now
+    derived = _derived(bound, birth, received_at)
     data = {**{name: v for name, v in birth.data.items() if name not in derived}}
     accepted = accept(workflow, variant, data, derived, house.office, demand=actor is not SYS)
     accepted.plain |= derived
@@ -91,7 +98,7 @@ def begin(
         "parent_id": birth.parent.id if birth.parent else None,
         "mandatory": birth.mandatory,
         "channel": birth.channel,
-        "received_at": house.now,
+        "received_at": received_at,
         "entered_at": house.now,
         "closed_at": None,
         "rung": 0,
@@ -114,9 +121,9 @@ def begin(
         [],
         "submit",
         dossier.state,
-        house.now,
+        received_at if birth.from_receipt else house.now,
         returns=False,
-        received_at=house.now,
+        received_at=received_at,
         data=accepted.plain,
     )
     dossier.clocks = turn.started
@@ -136,7 +143,7 @@ def begin(
         settled=state.settled or state.final,
         sealed=workflow.sealed,
         channel=birth.channel,
-        received_at=house.now,
+        received_at=received_at,
         entered_at=house.now,
         due_at=due_at(dossier.clocks),
         closed_at=house.now if state.final else None,
@@ -144,7 +151,7 @@ def begin(
         outside_key=birth.outside_key,
     )
     entries.add("facts", id=item_id, data=accepted.plain)
-    effects.write_effects(entries, dossier, variant, accepted, desk.catalog.letters, desk.outward)
+    effects.write_effects(entries, dossier, variant, accepted, desk.catalog.letters, desk.way)
     return dossier, accepted
 
 
@@ -156,7 +163,10 @@ def families_of(session: Session, bound: Bound, births: Sequence[Birth]) -> list
     numbers = [str(birth.data.get(name, "")) for birth in births]
     rows = execute(session, "SELECT number, family_id FROM item WHERE number = ANY(%s)", (numbers,))
     found = {row["number"]: row["family_id"] for row in rows}
-    return [found.get(number) for number in numbers]
+    return [
+        found.get(number) if number or birth.parent is None else birth.parent.family_id
+        for number, birth in zip(numbers, births, strict=True)
+    ]
 
 
 def _home(
@@ -196,13 +206,13 @@ def _submitting_role(office: Office, actor: Actor, variant: Transition) -> str:
     )
 
 
-def _derived(bound: Bound, birth: Birth, now: datetime) -> dict[str, Any]:
+def _derived(bound: Bound, birth: Birth, received_at: datetime) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, spec in bound.workflow.fields.items():
         if spec.derived == "channel":
             found[name] = birth.channel
         elif spec.derived == "received_at":
-            found[name] = now.isoformat()
+            found[name] = received_at.isoformat()
         elif spec.derived == "identity":
             contact = birth.data.get("contact")
             named = isinstance(contact, Mapping) and bool(contact.get("name"))

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from engine import effects
 from engine.births import Birth, Born, begin, families_of, listed, literal
+from engine.database import execute
+from engine.definition import NUMBER
 from engine.desk import Desk, not_permitted
-from engine.dossier import LOCK_BY_ID, Attempt, Dossier, Standing
+from engine.dossier import LOCK_BY_ID, READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
 from engine.errors import BanjieError, GuardRefused, Invalid, NotAvailable, NotPermitted
 from engine.forms import Accepted, accept, holds, missing
@@ -101,8 +103,7 @@ class Casework(Desk):
             begun.append((dossier, accepted))
         entries.write(session)
         variant = bound.workflow.transitions["submit"][0]
-        for dossier, accepted in begun:
-            self._follow(dossier, variant, actor, accepted)
+        self._follow(session, variant, actor, begun)
         return answers
 
     def advance(
@@ -175,7 +176,7 @@ class Casework(Desk):
             abuse(self, dossier, "ping_pong", entries)
         settle(entries, dossier, dossier.entered_at)
         told = [duty.person_id for duty in duties]
-        effects.tell(entries, dossier, told, "assigned", self.outward, {})
+        effects.tell(entries, dossier, told, "assigned", self.way, {})
         entries.write(session)
         return dossier
 
@@ -269,6 +270,20 @@ class Casework(Desk):
         data: Mapping[str, Any],
     ) -> None:
         """Make one transition of a held item, and everything that follows from it."""
+        entries = Entries()
+        variant, accepted = self._step(entries, dossier, name, actor, data)
+        entries.write(dossier.session)
+        self._follow(dossier.session, variant, actor, [(dossier, accepted)])
+
+    def _step(
+        self,
+        entries: Entries,
+        dossier: Dossier,
+        name: str,
+        actor: Actor,
+        data: Mapping[str, Any],
+    ) -> tuple[Transition, Accepted]:
+        """Prepare the rows of one transition of a held item; the dossier then stands after it."""
         name = dossier.workflow.called(name, dossier.state)
         variant = dossier.workflow.variant(name, dossier.state)
         if variant is None:
@@ -286,7 +301,6 @@ class Casework(Desk):
         standing = Standing(dossier.state)
         attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
         dossier.bound.move(standing, name, attempt)
-        entries = Entries()
         end_duties(dossier, variant, accepted)
         came_at, came_from, dossier.state = dossier.entered_at, dossier.state, standing.state
         entered_at = came_at if standing.state == came_from else dossier.now
@@ -296,16 +310,42 @@ class Casework(Desk):
         add_duties(entries, dossier, effects.duties_of(dossier, variant, actor, role, accepted))
         turn_clocks(self, entries, dossier, name, variant, came_at)
         settle(entries, dossier, entered_at, accepted.plain)
-        effects.write_effects(
-            entries, dossier, variant, accepted, self.catalog.letters, self.outward
-        )
-        entries.write(dossier.session)
-        self._follow(dossier, variant, actor, accepted)
+        effects.write_effects(entries, dossier, variant, accepted, self.catalog.letters, self.way)
+        return variant, accepted
 
     def _follow(
+        self,
+        session: Session,
+        variant: Transition,
+        actor: Actor,
+        moved: Sequence[tuple[Dossier, Accepted]],
+    ) -> None:
+        """Children, the parent's move, a granted extension, and what the system does at once.
+
+        The last is done for all items together: one reading and one writing, however many.
+        """
+        for dossier, accepted in moved:
+            self._concern_others(dossier, variant, actor, accepted)
+        for effect in variant.effects:
+            if effect.then is None:
+                continue
+            due = {d.id: d.now for d, _ in moved if holds(effect.then.when, d.data)}
+            if not due:
+                continue
+            entries = Entries()
+            steps: dict[str, tuple[Transition, list[tuple[Dossier, Accepted]]]] = {}
+            for row in execute(session, READ_MANY, (list(due),)).fetchall():
+                dossier = self.dossier(session, row, due[row["id"]])
+                came_from = dossier.state
+                step, accepted = self._step(entries, dossier, effect.then.transition, SYS, {})
+                steps.setdefault(came_from, (step, []))[1].append((dossier, accepted))
+            entries.write(session)
+            for step, gone in steps.values():
+                self._follow(session, step, SYS, gone)
+
+    def _concern_others(
         self, dossier: Dossier, variant: Transition, actor: Actor, accepted: Accepted
     ) -> None:
-        """Children, the parent's move, a granted extension, and what the system does at once."""
         values = {**dossier.data, **accepted.personal}
         for effect in variant.effects:
             if effect.spawn and holds(effect.spawn.when, dossier.data):
@@ -314,13 +354,10 @@ class Casework(Desk):
                 self._tell_parent(dossier, effect.parent, actor, values)
             elif effect.extend:
                 self._extend_parent(dossier, effect.extend, actor)
-        for effect in variant.effects:
-            if effect.then and holds(effect.then.when, dossier.data):
-                held = self.held(dossier.session, LOCK_BY_ID, dossier.id, dossier.now)
-                self._move(held, effect.then.transition, SYS, {})
 
     def spawn(self, dossier: Dossier, spawn: Spawn, values: Mapping[str, Any]) -> list[Born]:
         """Begin the children of an effect. A child the file describes wrongly undoes the act."""
+        values = {NUMBER: dossier.number, **values}
         carried_on = {
             child: values[parent] for child, parent in spawn.carry.items() if parent in values
         }
@@ -356,6 +393,7 @@ class Casework(Desk):
         by = actor if self.role_for(parent, actor, variant.by) else SYS
         if by is SYS and "sys" not in variant.by:
             return
+        values = {NUMBER: dossier.number, **values}
         data = {name: values[own] for name, own in tell.carry.items() if own in values}
         self._move(parent, tell.transition, by, data)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 BUILT_IN_ROLES = frozenset({"public", "sys"})
 HOLDER = "holder"
 """In a `tell`: whoever can move the item on from where it stands."""
+NUMBER = "number"
+"""In a `carry`: the item's own number, for a field of type item over there."""
 
 ENGINE_ACTS = frozenset({"note", "assignment", "extension", "rung", "projection", "accusation"})
 """What the engine itself writes into the journal; no transition may bear these names."""

@@ -11,6 +11,7 @@ from engine.calendars import Calendar, carried, carried_years, parse_holiday_cn
 from engine.database import execute
 from engine.deadlines import Clockwork
 from engine.dossier import LOCK, READ_ONE, Dossier
+from engine.effects import Way
 from engine.errors import NotFound, NotPermitted, Stale
 from engine.people import Actor, Office, read_office
 
@@ -46,11 +47,12 @@ class Desk:
     """One desk serves a whole process and all its threads.
 
     `outward` is the channel that reaches staff who have an address (mail, or console where no mail
-    server is set).
+    server is set); `public_url` begins the links in messages.
     """
 
     catalog: Catalog
     outward: str = "console"
+    public_url: str = ""
     _office: Office | None = field(default=None, repr=False)
     _calendar: tuple[int, Calendar] | None = field(default=None, repr=False)
     _clockworks: dict[tuple[str, int], Clockwork] = field(default_factory=dict, repr=False)
@@ -130,6 +132,11 @@ class Desk:
             if dossier.office.holds(actor.id, role, dossier.unit_id)
         )
         return next(iter([*own, *held]), "staff")
+
+    @property
+    def way(self) -> Way:
+        """How staff are reached."""
+        return Way(self.outward, self.public_url)
 
     def clockwork(self, bound: Bound, calendar: Calendar) -> Clockwork:
         """The clocks of a workflow under a calendar."""

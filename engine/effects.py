@@ -5,12 +5,13 @@ Spawns and the moves of other items are handed back to `engine.casework`, which 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.definition import HOLDER, Assign, Transition
 from engine.dossier import Dossier, HeldDuty
 from engine.forms import Accepted, holds
-from engine.people import CHAIN, Actor
+from engine.people import Actor
+from engine.roster import CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,13 @@ ACCUSED = "accused"
 SUBJECT = "subject"  # the role an accused person stands in
 PUBLIC_CHANNEL = "track"
 INBOX = "inbox"
+
+
+class Way(NamedTuple):
+    """How staff are reached: the channel that leaves the house, and the address of the console."""
+
+    channel: str = "console"
+    public_url: str = ""
 
 
 def recipients(dossier: Dossier, role: str) -> list[int]:
@@ -57,7 +65,7 @@ def tell(
     dossier: Dossier,
     people: Iterable[int],
     text: str,
-    outward: str,
+    way: Way,
     extra: Mapping[str, Any],
 ) -> None:
     """A message row for each person; it leaves the house where the person has an address."""
@@ -67,20 +75,22 @@ def tell(
             entries,
             dossier,
             text,
+            way,
             extra,
             recipient_id=person,
             endpoint_id=None,
-            channel=outward if leaves else INBOX,
+            channel=way.channel if leaves else INBOX,
             status="ready" if leaves else "sent",
         )
 
 
-def tell_public(entries: Entries, dossier: Dossier, text: str) -> None:
+def tell_public(entries: Entries, dossier: Dossier, text: str, way: Way) -> None:
     """A message the petitioner reads with number and code."""
     _message(
         entries,
         dossier,
         text,
+        way,
         {},
         recipient_id=None,
         endpoint_id=None,
@@ -89,7 +99,9 @@ def tell_public(entries: Entries, dossier: Dossier, text: str) -> None:
     )
 
 
-def tell_endpoints(entries: Entries, dossier: Dossier, text: str, extra: Mapping[str, Any]) -> None:
+def tell_endpoints(
+    entries: Entries, dossier: Dossier, text: str, way: Way, extra: Mapping[str, Any]
+) -> None:
     """A message for each system outside that listens to the item's unit; never of a sealed item."""
     if dossier.workflow.sealed:
         return
@@ -99,6 +111,7 @@ def tell_endpoints(entries: Entries, dossier: Dossier, text: str, extra: Mapping
                 entries,
                 dossier,
                 text,
+                way,
                 extra,
                 recipient_id=None,
                 endpoint_id=endpoint,
@@ -108,7 +121,12 @@ def tell_endpoints(entries: Entries, dossier: Dossier, text: str, extra: Mapping
 
 
 def _message(
-    entries: Entries, dossier: Dossier, text: str, extra: Mapping[str, Any], **row: Any
+    entries: Entries,
+    dossier: Dossier,
+    text: str,
+    way: Way,
+    extra: Mapping[str, Any],
+    **row: Any,
 ) -> None:
     payload = {
         "number": dossier.number,
@@ -117,6 +135,8 @@ def _message(
         "deadline": extra.get("deadline", ""),
         "due_on": extra.get("due_on", ""),
         "act": extra.get("act", ""),
+        "link": f"{way.public_url}/items/{dossier.number}",
+        "office": dossier.office.units[dossier.office.root].name,
     }
     entries.add(
         "messages",
@@ -157,17 +177,17 @@ def write_effects(
     variant: Transition,
     accepted: Accepted,
     letters: Letters,
-    outward: str,
+    way: Way,
 ) -> None:
     """The messages and letters of a move. `dossier` already stands after it."""
     values = {**dossier.data, **accepted.plain}
     for effect in variant.effects:
         if effect.notify and holds(effect.notify.when, values):
             if effect.notify.to == "public":
-                tell_public(entries, dossier, effect.notify.text)
+                tell_public(entries, dossier, effect.notify.text, way)
             else:
                 people = recipients(dossier, effect.notify.to)
-                tell(entries, dossier, people, effect.notify.text, outward, {})
+                tell(entries, dossier, people, effect.notify.text, way, {})
         elif effect.document and holds(effect.document.when, values):
             draft(entries, letters, effect.document.template, dossier, {})
 

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 PAIR = 2
 
 
+def never_sure(step: Step) -> str | None:
+    """Why a step cannot be counted on: nothing triggers it, or it is the public's to take."""
+    if not step.triggered:
+        return f"{step.names[0]}：只有系统可办，而无事触发它 (nothing makes the system act)"
+    if {*step.move.by} == {"public"} and len(step.names) == 1:
+        return f"{step.names[0]}：只有群众可办，不能指望 (only the public may)"
+    return None
+
+
 def stuck(
     graph: Graph,
     may: Callable[[Step], str | None],
@@ -89,12 +98,14 @@ class Casting:
 
     def obstacle(self, step: Step) -> str | None:
         """Why nobody can make a step, or None."""
-        if not step.triggered:
-            return f"{step.names[0]}：只有系统可办，而无事触发它 (nothing triggers it)"
+        if step.move.sources and (idle := never_sure(step)):
+            return idle
         return self._obstacle(step.names[0], step.move)
 
     def _obstacle(self, name: str, move: Transition) -> str | None:
         guards = {text.partition(".")[0] for text in move.guards}
+        if "head_is_subject" in guards:
+            return f"{name}：只在主要负责人是被反映人时可用 (only where the head is the subject)"
         if "two_handlers" in guards and len(self._handlers(move)) < PAIR:
             return f"{name}：可指派的持证承办人不足两人 (fewer than two certified handlers)"
         if {"public", "sys"} & {*move.by}:

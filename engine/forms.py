@@ -39,6 +39,7 @@ class Accepted:
     plain: dict[str, Any] = field(default_factory=dict)
     personal: dict[str, Any] = field(default_factory=dict)
     named: dict[str, list[int]] = field(default_factory=dict)
+    kept_out: set[str] = field(default_factory=set)  # fields naming people who are to stay out
 
     @property
     def all(self) -> dict[str, Any]:
@@ -47,8 +48,9 @@ class Accepted:
 
     @property
     def people(self) -> tuple[int, ...]:
-        """Everybody named, each once."""
-        return tuple(dict.fromkeys(person for people in self.named.values() for person in people))
+        """Everybody named to take part, each once: the guards ask about these, not the accused."""
+        taking_part = (people for name, people in self.named.items() if name not in self.kept_out)
+        return tuple(dict.fromkeys(person for people in taking_part for person in people))
 
 
 def missing(transition: Transition, given: Mapping[str, Any], held: Iterable[str]) -> list[str]:
@@ -98,12 +100,16 @@ def accept(
             (found.personal if spec.personal else found.plain)[name] = kept
             if people:
                 found.named[name] = people
+            if spec.duty in {"accused", "recused"}:
+                found.kept_out.add(name)
     if demand:
         errors += [
             (
                 f"/data/{name}",
-                f"请填写“{workflow.fields[name].title}”。"
-                f"{workflow.fields[name].title_en} is needed.",
+                (
+                    f"请填写“{workflow.fields[name].title}”。"
+                    f"{workflow.fields[name].title_en} is needed."
+                ),
             )
             for name in missing(transition, given, held)
         ]

@@ -303,3 +303,26 @@ def candidate_confirmed(attempt: Attempt, _: str) -> str | None:
         "本线索由超期督办自动生成,须先由纪检联络员确认。"
         "The ladder opened this candidate; the discipline liaison must confirm it first."
     )
+
+
+@guard
+def paper_stub(attempt: Attempt, _: str) -> str | None:
+    """Of a classified clue only number, date and custodian are kept here (domain.md 0, rule 10)."""
+    if attempt.known.get("paper_only") is not True or not attempt.given.get("facts"):
+        return None
+    return (
+        "涉密线索不得录入内容,请只登记编号、日期和保管人。"
+        "A classified clue takes no narrative here; give its number, date and custodian only."
+    )
+
+
+@guard
+def head_is_subject(attempt: Attempt, _: str) -> str | None:
+    """The head is named in the item, so it leaves without a bureau signature (domain.md 3.3)."""
+    office = attempt.dossier.office
+    if any(person in attempt.dossier.barred for person, _unit in office.members.get("head", ())):
+        return None
+    return (
+        "须先由主要负责人签发;只有主要负责人应当回避时才可不经签发。"
+        "The head signs first; only where the head is named may this go out unsigned."
+    )

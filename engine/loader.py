@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 MOST_BYTES = 256 * 1024
 MOST_DEPTH = 16
 MOST_NODES = 20_000
+CORE = "tag:yaml.org,2002:"
+PLAIN_TAGS = frozenset(
+    ["str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq"]
+)
+"""What YAML itself takes plain values for; everything else was written as a tag."""
 
 Path = tuple[str | int, ...]
 Value = str | list["Value"] | dict[str, "Value"]
@@ -111,7 +116,7 @@ class _Reader:
             if self._nodes == MOST_NODES + 1:
                 self._complain(line, "too-many", f"holds more than {MOST_NODES} values")
             return ""
-        if node.tag is not None and not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag is not None and node.tag.removeprefix(CORE) not in PLAIN_TAGS:
             self._complain(line, "tag", f"uses the tag {node.tag}; tags are not allowed")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)

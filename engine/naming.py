@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.definition import BUILT_IN_ROLES, HOLDER
+from engine.definition import BUILT_IN_ROLES, HOLDER, NUMBER, FieldSpec
 from engine.roster import CHAIN
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from engine.definition import (
         Deadline,
         Effect,
-        FieldSpec,
         Rulebook,
         Rung,
         Spawn,
@@ -33,6 +32,8 @@ GUARD_FIELDS = {
     "notice_delivered": ("delivered_at",),
 }
 """The fields a guard looks at, so that somebody can satisfy it."""
+
+_OWN_NUMBER = FieldSpec(title="编号", title_en="Number", type="item")
 
 DEADLINE_GUARDS = frozenset({"within_deadline", "lapsed"})
 """Guards whose argument names a deadline; of the others it names a field."""
@@ -93,12 +94,95 @@ def check_rung(
     roles: Collection[str],
     around: Surroundings,
 ) -> None:
-    """Complain about a rung's unknown recipients, document and spawned workflow."""
+    """Complain about a rung's unknown recipients and document."""
     place.known((*path, "tell"), "role", rung.tell, {*roles, *CHAIN, HOLDER, "public"})
     if rung.document is not None:
         place.known((*path, "document"), "template", [rung.document], around.templates)
-    if rung.spawn is not None:
-        place.known((*path, "spawn"), "workflow", [rung.spawn.workflow], around.workflows)
+
+
+def check_spawn(
+    place: Complaints,
+    path: Path,
+    spawn: Spawn,
+    ours: Mapping[str, FieldSpec],
+    around: Surroundings,
+) -> None:
+    """Complain about a spawn whose child does not exist, may not begin, or refuses what it gets."""
+    if not place.known(path, "workflow", [spawn.workflow], around.workflows):
+        return
+    child = around.workflows[spawn.workflow]
+    check_carry(place, (*path, "carry"), spawn.carry, ours, child.fields)
+    place.known((*path, "fixed"), "field", spawn.fixed, child.fields)
+    for name, value in spawn.fixed.items():
+        if name in child.fields and child.fields[name].choices:
+            place.known((*path, "fixed", name), "choice", [value], child.fields[name].choices)
+    records = ours.get(spawn.each or "")
+    columns: Collection[str] = records.columns if records else ()
+    place.known((*path, "each"), "field", columns, child.fields)
+    submits = child.transitions.get("submit", ())
+    _taken(place, path, {*spawn.carry, *spawn.fixed, *columns}, submits, child)
+    if submits and not any("sys" in submit.by for submit in submits):
+        place.say(
+            path,
+            "spawn-not-allowed",
+            f"{spawn.workflow} 的 submit 不许 sys 提出；请在其 by 中加上 sys",
+            f"the system may not submit {spawn.workflow}; add sys to the `by` of its submit",
+        )
+
+
+def _taken(
+    place: Complaints, path: Path, given: set[str], moves: Sequence[Transition], other: Workflow
+) -> None:
+    """What is carried must be asked for over there, or the whole act is refused."""
+    for move in moves:
+        asked = {*move.requires, *move.known, *move.optional}
+        refused = [
+            n for n in sorted(given - asked) if n in other.fields and not other.fields[n].derived
+        ]
+        if refused:
+            place.say(
+                path,
+                "carried-in-vain",
+                f"{other.workflow} 的“{move.title}”不收 {'、'.join(refused)}；"
+                "请在对方的 optional 中列出，或不要带入",
+                f"{other.workflow} does not take {', '.join(refused)} there; "
+                "list them as `optional` over there or do not carry them",
+            )
+
+
+def check_carry(
+    place: Complaints,
+    path: Path,
+    carry: Mapping[str, str],
+    ours: Mapping[str, FieldSpec],
+    theirs: Mapping[str, FieldSpec],
+) -> None:
+    """Complain about carried fields that do not exist, do not fit, or would be laid bare."""
+    ours = {NUMBER: _OWN_NUMBER, **ours}
+    place.known(path, "field", carry, theirs)
+    place.known(path, "field", carry.values(), ours)
+    for target, source in carry.items():
+        if target not in theirs or source not in ours:
+            continue
+        given, taken = ours[source], theirs[target]
+        if given.personal and not taken.personal:
+            place.say(
+                (*path, target),
+                "personal-carried",
+                f"个人信息字段 {source!r} 不得带入非个人信息字段 {target!r}；"
+                "请在对方声明 personal: true",
+                f"the personal field {source!r} must not go into {target!r}, which is not "
+                "personal; declare it `personal: true`",
+            )
+        textual = taken.type in {"text", "long_text"} and given.type in _TEXT_LIKE
+        if given.type != taken.type and not textual:
+            place.say(
+                (*path, target),
+                "wrong-field-type",
+                f"字段 {source!r}（{given.type}）装不进 {target!r}（{taken.type}）；请改用同类字段",
+                f"{source!r} ({given.type}) does not fit into {target!r} ({taken.type}); "
+                "carry a field of the same type",
+            )
 
 
 class _Names:
@@ -215,79 +299,9 @@ class _Names:
                 )
 
     def _spawn(self, path: Path, spawn: Spawn) -> None:
-        if not self.place.known(path, "workflow", [spawn.workflow], self.around.workflows):
-            return
-        child = self.around.workflows[spawn.workflow]
-        self._carry((*path, "carry"), spawn.carry, self.workflow.fields, child.fields)
-        self.place.known((*path, "fixed"), "field", spawn.fixed, child.fields)
-        for name, value in spawn.fixed.items():
-            if name in child.fields and child.fields[name].choices:
-                self.place.known(
-                    (*path, "fixed", name), "choice", [value], child.fields[name].choices
-                )
-        columns: Collection[str] = ()
+        check_spawn(self.place, path, spawn, self.workflow.fields, self.around)
         if spawn.each is not None:
-            spec = self._field((*path, "each"), spawn.each, "records")
-            columns = spec.columns if spec else ()
-            self.place.known((*path, "each"), "field", columns, child.fields)
-        submits = child.transitions.get("submit", ())
-        self._taken(path, {*spawn.carry, *spawn.fixed, *columns}, submits, child)
-        if submits and not any("sys" in submit.by for submit in submits):
-            self.place.say(
-                path,
-                "spawn-not-allowed",
-                f"{spawn.workflow} 的 submit 不许 sys 提出；请在其 by 中加上 sys",
-                f"the system may not submit {spawn.workflow}; add sys to the `by` of its submit",
-            )
-
-    def _taken(
-        self, path: Path, given: set[str], moves: Sequence[Transition], other: Workflow
-    ) -> None:
-        """What is carried must be asked for over there, or the whole act is refused."""
-        for move in moves:
-            asked = {*move.requires, *move.known, *move.optional}
-            refused = [n for n in sorted(given - asked) if n in other.fields]
-            refused = [n for n in refused if not other.fields[n].derived]
-            if refused:
-                self.place.say(
-                    path,
-                    "carried-in-vain",
-                    f"{other.workflow} 的“{move.title}”不收 {'、'.join(refused)}；"
-                    "请在对方的 optional 中列出，或不要带入",
-                    f"{other.workflow} does not take {', '.join(refused)} there; "
-                    "list them as `optional` over there or do not carry them",
-                )
-
-    def _carry(
-        self,
-        path: Path,
-        carry: Mapping[str, str],
-        ours: Mapping[str, FieldSpec],
-        theirs: Mapping[str, FieldSpec],
-    ) -> None:
-        self.place.known(path, "field", carry, theirs)
-        self.place.known(path, "field", carry.values(), ours)
-        for target, source in carry.items():
-            if target not in theirs or source not in ours:
-                continue
-            from_, to = ours[source], theirs[target]
-            if from_.personal and not to.personal:
-                self.place.say(
-                    (*path, target),
-                    "personal-carried",
-                    f"个人信息字段 {source!r} 不得带入非个人信息字段 {target!r}；请在对方声明 personal: true",
-                    f"the personal field {source!r} must not go into {target!r}, which is not "
-                    "personal; declare it `personal: true`",
-                )
-            alike = from_.type == to.type or (to.type in {"text", "long_text"})
-            if not (alike and (from_.type in _TEXT_LIKE or from_.type == to.type)):
-                self.place.say(
-                    (*path, target),
-                    "wrong-field-type",
-                    f"字段 {source!r}（{from_.type}）装不进 {target!r}（{to.type}）；请改用同类字段",
-                    f"{source!r} ({from_.type}) does not fit into {target!r} ({to.type}); "
-                    "carry a field of the same type",
-                )
+            self._field((*path, "each"), spawn.each, "records")
 
     def _tell(self, path: Path, tell: Tell) -> None:
         parents = [
@@ -303,8 +317,10 @@ class _Names:
                 f"no workflow that spawns this one has a transition {tell.transition!r}; correct it",
             )
         for parent in parents:
-            self._carry((*path, "carry"), tell.carry, self.workflow.fields, parent.fields)
-            self._taken(path, {*tell.carry}, parent.transitions[tell.transition], parent)
+            check_carry(
+                self.place, (*path, "carry"), tell.carry, self.workflow.fields, parent.fields
+            )
+            _taken(self.place, path, {*tell.carry}, parent.transitions[tell.transition], parent)
 
     def _deadline(self, path: Path, deadline: Deadline) -> None:
         place, workflow = self.place, self.workflow

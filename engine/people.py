@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-CHAIN = ("handler", "unit_head", "deputy", "head", "party_group", "liaison", "discipline")
-"""Who is told next when nobody of a role may be told: a push never ends in nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class UnitEntry:

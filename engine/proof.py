@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.circles import circles
 from engine.complaints import Complaints
 from engine.configurations import MOST, explore
-from engine.exits import Casting, stuck
+from engine.exits import Casting, never_sure, stuck
 from engine.roster import NOBODY, People
 from engine.silence import IDLE, Cover, Listening, Scene, Wait
 from engine.terms import check_terms
@@ -50,6 +50,9 @@ SILENCES = {
     ),
 }
 """Why nobody would hear: name -> the sentence in Chinese and English, about a clock or a child."""
+
+ABUSE = Cover("abuse", (), "abuse", fresh=True)
+"""The clock the engine starts when an item goes back and forth or a clock is played with."""
 
 
 class Silence(NamedTuple):
@@ -168,12 +171,13 @@ class _Prover:
             covers = tuple(self.listening.covers(step))
             if not self._waits(at) and not any(cover.fresh for cover in covers):
                 self._silent(at, covers)
+            abused = step.move.returns or at.paused  # the engine's own alarms may ring here
+            for cover in (*covers, ABUSE) if abused else covers:
+                if cover.ladder and (at.state, cover.ladder) not in heard:
+                    heard.add((at.state, cover.ladder))
+                    self._heard(at, cover)
             if (at.state, covers) not in done:
                 done.add((at.state, covers))
-                for cover in covers:
-                    if cover.ladder and (at.state, cover.ladder) not in heard:
-                        heard.add((at.state, cover.ladder))
-                        self._heard(at, cover)
                 self._measure(at, [cover for cover in covers if cover.fresh])
 
     def _waits(self, at: Configuration) -> bool:
@@ -306,14 +310,12 @@ class _Prover:
 
     def _ends(self) -> None:
         """An end can be reached from everywhere: by the guards, then by the people there are."""
-        lost = stuck(self.graph, lambda step: None if step.triggered else "untriggered")
+        lost = stuck(self.graph, never_sure)
         if lost:
-            idle = {step.before: step.names[0] for step in self.graph.steps if not step.triggered}
-            barred = idle.keys() | self.graph.refused.keys()
+            unsure = {s.before: doubt for s in self.graph.steps if (doubt := never_sure(s))}
+            barred = unsure.keys() | self.graph.refused.keys()
             at = next((c for c in lost if c in barred), lost[-1])
-            why = [*self.graph.refused.get(at, ())]
-            if at in idle:
-                why.append(f"{idle[at]}：无事触发系统 (nothing makes the system act)")
+            why = [*self.graph.refused.get(at, ()), *filter(None, [unsure.get(at)])]
             self._say(
                 ("states", at.state),
                 "no-exit",
@@ -329,7 +331,7 @@ class _Prover:
             if lost:
                 barred = {s.before for s in self.graph.steps if casting.obstacle(s)}
                 at = next((c for c in lost if c in barred), lost[-1])
-                why = {
+                obstacles = {
                     obstacle
                     for step in self.graph.steps
                     if step.before == at and (obstacle := casting.obstacle(step))
@@ -338,7 +340,7 @@ class _Prover:
                     ("states", at.state),
                     "nobody-can-act",
                     at.state,
-                    f"{self._way(at)}：办不到终结（{_scene(scene, NOBODY)}）：{'；'.join(sorted(why))}",
+                    f"{self._way(at)}：办不到终结（{_scene(scene, NOBODY)}）：{'；'.join(sorted(obstacles))}",
                     f"{self._steps(at)}: no end can be reached with the people there are; "
                     "add people to the roster or let others act",
                 )

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from engine.complaints import Complaints
-from engine.naming import Surroundings, check_names, check_rung
+from engine.naming import Surroundings, check_names, check_rung, check_spawn
 from engine.roster import CHAIN
 from engine.shape import check_by_sys, check_rise, check_shape
 
@@ -114,7 +114,8 @@ def _told(place: Complaints, path: Path, move: Transition, tell: Tell, theirs: T
 
 
 def _extendable(place: Complaints, path: Path, deadline: Deadline, rulebook: Rulebook) -> None:
-    versions = rulebook.rules.get(deadline.rule, ())
+    others = deadline.instead.rules.values() if deadline.instead else ()
+    versions = [rule for name in (deadline.rule, *others) for rule in rulebook.rules.get(name, ())]
     if deadline.extension and versions and not any(rule.extension for rule in versions):
         place.say(
             path,
@@ -152,12 +153,21 @@ def _law(place: Complaints, around: Surroundings) -> None:
     for name, ladder in around.rulebook.ladders.items():
         check_rise(place, ("ladders", name), ladder)
         for at, rung in enumerate(ladder):
-            check_rung(place, ("ladders", name, at), rung, roles, around)
+            path: Path = ("ladders", name, at)
+            check_rung(place, path, rung, roles, around)
+            if rung.spawn is not None:
+                climbing = [
+                    workflow
+                    for workflow in around.workflows.values()
+                    if (name, ladder) in around.ladders(workflow)
+                ]
+                fields = {f: spec for workflow in climbing for f, spec in workflow.fields.items()}
+                check_spawn(place, (*path, "spawn"), rung.spawn, fields, around)
 
 
 def _spawn_loops(around: Surroundings) -> dict[str, list[str]]:
     """Workflow -> the way back to itself along spawns no person makes."""
-    begets = {name: {*_unasked(workflow)} for name, workflow in around.workflows.items()}
+    begets = {name: {*_unasked(workflow, around)} for name, workflow in around.workflows.items()}
     loops: dict[str, list[str]] = {}
     for name in begets:
         ways: dict[str, list[str]] = {name: [name]}
@@ -172,7 +182,7 @@ def _spawn_loops(around: Surroundings) -> dict[str, list[str]]:
     return loops
 
 
-def _unasked(workflow: Workflow) -> Iterator[str]:
+def _unasked(workflow: Workflow, around: Surroundings) -> Iterator[str]:
     """The workflows an item begins without any person's act once it exists."""
     automatic = {"submit"} | {n for n, move in workflow.moves() if {*move.by} == {"sys"}}
     chained: dict[str, set[str]] = defaultdict(set)
@@ -183,3 +193,5 @@ def _unasked(workflow: Workflow) -> Iterator[str]:
     for name, move in workflow.moves():
         if name in automatic:
             yield from (e.spawn.workflow for e in move.effects if e.spawn)
+    for _, ladder in around.ladders(workflow):
+        yield from (rung.spawn.workflow for rung in ladder if rung.spawn)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import effects
 from engine.database import execute
-from engine.dossier import READ, Dossier
+from engine.dossier import READ_MANY, Dossier
 from engine.entries import Entries
 from engine.errors import BanjieError, Busy, Refused
 from engine.people import SYS
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BATCH = 250
 PUT_OFF = timedelta(hours=1)
+SEALED_STALL = "sealed_stall"  # names neither item nor workflow
 NEXT_DAY = timedelta(days=1)
 ACTS = {
     "remind": "提醒",
@@ -46,7 +47,6 @@ SELECT c.id, c.item_id FROM deadline c JOIN item i ON i.id = c.item_id
 WHERE c.next_rung_at <= %s ORDER BY c.next_rung_at, c.id LIMIT %s
 FOR NO KEY UPDATE OF c, i SKIP LOCKED
 """
-READ_MANY = READ + " WHERE i.id = ANY(%s) ORDER BY i.id"
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _climb_alone(session: Session, casework: Casework, dossier: Dossier, ringing
             rungs = _climb(casework, entries, dossier, ringing)
             entries.write(session)
             for rung in rungs:
-                if rung.spawn is not None:
+                if rung.spawn is not None and not _has_child(dossier, rung.spawn.workflow):
                     casework.spawn(dossier, rung.spawn, dossier.data)
     except BanjieError as error:
         log.warning("sweep: item %s put off: %s", dossier.number, error.code)
@@ -132,6 +132,16 @@ def _climb_alone(session: Session, casework: Casework, dossier: Dossier, ringing
             # not yet lawful (no record of delivery, say): asked again tomorrow
             log.info("sweep: item %s does not lapse yet: %s", dossier.number, refusal.code)
     return len(rungs) + len(lapsing)
+
+
+def _has_child(dossier: Dossier, workflow: str) -> bool:
+    """Whether a child of this kind is open already: ten clocks of one item are one neglect."""
+    found = execute(
+        dossier.session,
+        "SELECT 1 FROM item WHERE parent_id = %s AND workflow = %s AND closed_at IS NULL LIMIT 1",
+        (dossier.id, workflow),
+    )
+    return found.fetchone() is not None
 
 
 def _put_off(session: Session, ringing: set[int], dossier: Dossier, by: timedelta) -> None:
@@ -235,8 +245,9 @@ def _climb_one(
         climbed_at=dossier.now,
     )
     extra = _extra(dossier, clock, rung)
-    effects.tell(entries, dossier, told, rung.act, casework.outward, extra)
-    effects.tell_endpoints(entries, dossier, rung.act, extra)
+    text = SEALED_STALL if dossier.workflow.sealed else rung.act
+    effects.tell(entries, dossier, told, text, casework.way, extra)
+    effects.tell_endpoints(entries, dossier, rung.act, casework.way, extra)
     if rung.document:
         effects.draft(entries, casework.catalog.letters, rung.document, dossier, extra)
 
