@@ -30,8 +30,8 @@ fmt: setup ## format and repair what can be repaired
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## the benchmarks: a table, and bench/results.json
-	@$(BIN)/python -m bench
+bench: setup ## the benchmarks: a table, and bench/results.json (ARGS=--small: 100,000 items)
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: setup ## renew requirements.lock from pyproject.toml (no registry address goes in)
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

@@ -173,7 +173,7 @@ def load(database: Database, casework: Casework) -> None:
         others = execute(
             session, "SELECT FROM unit WHERE parent_id IS NULL AND code <> %s", (BUREAU.code,)
         )
-        if others.fetchone():
+        if others.fetchone() is not None:
             raise Refused(
                 "这个数据库已有真实的机构,不能装入示例单位。"
                 "Another office lives in this database; load the sample office into an empty one."

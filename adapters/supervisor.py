@@ -36,31 +36,7 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
 
-__all__ = ["SAMPLE_ACCOUNTS", "SAMPLE_PASSWORD", "serve"]
-
-SAMPLE_PASSWORD = "banjie-sample"  # noqa: S105 - printed on purpose, exists only under BANJIE_SAMPLE=1
-SAMPLE_ACCOUNTS = (
-    "intake",
-    "handler1",
-    "handler2",
-    "branch1_handler",
-    "branch1_head",
-    "branch2_handler",
-    "unit_head",
-    "law_reviewer",
-    "law_hub",
-    "deputy",
-    "head",
-    "liaison",
-    "mediator",
-    "revisitor",
-    "counsellor",
-    "inspector",
-    "reporter",
-    "auditor",
-    "discipline",
-    "admin",
-)
+__all__ = ["serve"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOG_BYTES = 20_000_000
@@ -275,15 +251,26 @@ def _start_servers(office: _Office, stack: ExitStack) -> Path:
 
 
 def _furnish(settings: Settings) -> None:
-    """Bring the tables up to date; the sample office where it is asked for."""
-    from engine.database import migrate
+    """Bring tables and workflows up to date; the sample office where it is asked for."""
+    from adapters import sample
+    from engine.casework import Casework
+    from engine.catalog import install
+    from engine.database import Database, migrate
+    from workflows import catalog
 
-    if settings.database_url is not None:
-        migrate(settings.database_url.get_secret_value())
-    if settings.sample:
-        from adapters import sample
-
-        sample.load(settings)
+    if settings.database_url is None:
+        raise AssertionError
+    url = settings.database_url.get_secret_value()
+    declared = catalog(settings.workflows)
+    migrate(url)
+    database = Database(url, 1)
+    try:
+        if settings.sample:
+            sample.load(database, Casework(declared))
+        else:
+            database.perform(lambda session: install(session, declared))
+    finally:
+        database.close()
 
 
 def _children(settings: Settings, secrets: Path) -> list[_Child]:
@@ -297,6 +284,10 @@ def _children(settings: Settings, secrets: Path) -> list[_Child]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(_ROOT),
     }
+    # The children work in the checkout; a path that was relative to us must not change its meaning.
+    for name, path in (("WORKFLOWS", settings.workflows), ("SECRET_FILE", settings.secret_file)):
+        if path is not None:
+            environment[f"BANJIE_{name}"] = str(path.absolute())
     # PostgreSQL shares the machine: one process for every two cores.
     counters, workers = str(max(1, cores // 2)), str(min(4, cores))
     # No access log: an address may hold a name somebody searched for; the counter keeps its own.
@@ -340,9 +331,12 @@ def _greet(settings: Settings) -> None:
         f"接口文档 · API:                {settings.address}/docs",
     ]
     if settings.sample:
+        from adapters.sample import ACCOUNTS, PASSWORD
+
+        rows = (ACCOUNTS[first : first + 7] for first in range(0, len(ACCOUNTS), 7))
         lines += [
-            f"示例账号 · sample accounts (口令 · password: {SAMPLE_PASSWORD}):",
-            *(f"    {' '.join(SAMPLE_ACCOUNTS[i : i + 7])}" for i in range(0, 20, 7)),
+            f"示例账号 · sample accounts (口令 · password: {PASSWORD}):",
+            *(f"    {' '.join(row)}" for row in rows),
         ]
     lines += [
         f"数据与日志 · state and logs:   {settings.home}",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine import effects
 from engine.codes import hash_code
 from engine.database import execute
-from engine.dossier import Attempt, Dossier
+from engine.dossier import Attempt, Dossier, HeldDuty
 from engine.errors import GuardRefused, NotPermitted
 from engine.forms import Accepted, accept
 from engine.journal import GENESIS
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from engine.entries import Entries
     from engine.machine import Bound
 
+DUTIES = """
+SELECT family_id, item_id, person_id, role, duty, assigned, ended_at IS NULL AS active
+FROM item_duty WHERE family_id = ANY(%s) ORDER BY id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Birth:
@@ -46,6 +51,7 @@ class Birth:
     code: str | None = None  # the petitioner's, hashed before it is written
     parent: Dossier | None = None
     mandatory: bool = False
+    hidden_with_parent: bool = False  # as sealed as its parent, and from the same unit's people
     received_at: datetime | None = None
     from_receipt: bool = True
 
@@ -68,8 +74,12 @@ def begin(
     actor: Actor,
     birth: Birth,
     ids: tuple[int, int | None],
+    duties: Sequence[HeldDuty],
 ) -> tuple[Dossier, Accepted]:
-    """Prepare the rows of one new item; raises without having added any."""
+    """Prepare the rows of one new item; raises without having added any.
+
+    `ids` are its own and its family's (None: its own), `duties` those the family bears already.
+    """
     workflow = bound.workflow
     variant = workflow.transitions["submit"][0]
     item_id, family = ids
@@ -97,6 +107,7 @@ def begin(
         "family_id": family or item_id,
         "parent_id": birth.parent.id if birth.parent else None,
         "mandatory": birth.mandatory,
+        "sealed": workflow.sealed,
         "channel": birth.channel,
         "received_at": received_at,
         "entered_at": house.now,
@@ -107,9 +118,11 @@ def begin(
         "clocks": [],
         "duties": [],
     }
+    if birth.hidden_with_parent and birth.parent is not None:
+        row["sealed"] = birth.parent.sealed
+        row["subject_unit_id"] = birth.parent.subject_unit_id
     dossier = Dossier(session, row, bound, house.office, house.calendar, house.now)
-    if birth.parent is not None:
-        dossier.duties = [*birth.parent.duties]
+    dossier.duties = [*duties]
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
     if objections := bound.objections(variant, attempt):
         raise GuardRefused(objections[0])
@@ -141,7 +154,7 @@ def begin(
         head=dossier.head.hex(),
         mandatory=birth.mandatory,
         settled=state.settled or state.final,
-        sealed=workflow.sealed,
+        sealed=dossier.sealed,
         channel=birth.channel,
         received_at=received_at,
         entered_at=house.now,
@@ -167,6 +180,16 @@ def families_of(session: Session, bound: Bound, births: Sequence[Birth]) -> list
         found.get(number) if number or birth.parent is None else birth.parent.family_id
         for number, birth in zip(numbers, births, strict=True)
     ]
+
+
+def family_duties(session: Session, families: Sequence[int | None]) -> dict[int, list[HeldDuty]]:
+    """Who bears what in these families: whoever is accused there hears nothing of a new item."""
+    wanted = sorted({family for family in families if family is not None})
+    found: dict[int, list[HeldDuty]] = {family: [] for family in wanted}
+    if wanted:
+        for row in execute(session, DUTIES, (wanted,)):
+            found[row.pop("family_id")].append(HeldDuty(**row))
+    return found
 
 
 def _home(

@@ -12,14 +12,14 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine import effects
-from engine.births import Birth, Born, begin, families_of, listed, literal
+from engine.births import Birth, Born, begin, families_of, family_duties, listed, literal
 from engine.database import execute
 from engine.definition import NUMBER
 from engine.desk import Desk, not_permitted
 from engine.dossier import LOCK_BY_ID, READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
-from engine.errors import BanjieError, GuardRefused, Invalid, NotAvailable, NotPermitted
-from engine.forms import Accepted, accept, holds, missing
+from engine.errors import BanjieError, GuardRefused, NotAvailable, NotPermitted
+from engine.forms import Accepted, accept, holds, missing, note_text
 from engine.people import SYS, Actor
 from engine.record import add_duties, end_assigned, end_duties, record, settle
 from engine.timekeeping import (
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from engine.definition import Extend, Spawn, Tell, Transition
+    from engine.definition import Effect, Extend, Spawn, Tell, Transition, Workflow
 
 EXTENSION = "extension"
-MOST_NOTE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,22 @@ class Casework(Desk):
         bound = self.catalog.named(workflow)
         house = self.house(session, at=at, ids=len(births))
         families = families_of(session, bound, births)
+        duties = family_duties(session, families)
         entries = Entries()
         answers: list[Born | BanjieError] = []
         begun: list[tuple[Dossier, Accepted]] = []
         for birth, item_id, family in zip(births, house.ids, families, strict=True):
             try:
                 dossier, accepted = begin(
-                    self, session, entries, bound, house, actor, birth, (item_id, family)
+                    self,
+                    session,
+                    entries,
+                    bound,
+                    house,
+                    actor,
+                    birth,
+                    (item_id, family),
+                    duties.get(family or 0, ()),
                 )
             except BanjieError as refusal:
                 answers.append(refusal)
@@ -145,7 +153,10 @@ class Casework(Desk):
         revision: int | None = None,
         at: datetime | None = None,
     ) -> Dossier:
-        """Give an item to other people in a role: the same guards as when it was first assigned."""
+        """Give an item to other people in a role: the same guards as when it was first assigned.
+
+        Raises NotAvailable where nobody was assigned in that role yet, or the item has ended.
+        """
         dossier = self.hold(session, number, actor, revision=revision, at=at)
         found = [
             (variant, effect.assign)
@@ -153,7 +164,8 @@ class Casework(Desk):
             for effect in variant.effects
             if effect.assign and effect.assign.role == role
         ]
-        if not found:
+        held = any(d.item_id == dossier.id and d.assigned and d.role == role for d in dossier.duties)
+        if not found or not held or dossier.workflow.states[dossier.state].final:
             raise NotAvailable(
                 "本事项没有这种承办人。Nobody is assigned to this item in that role.",
                 state=dossier.state,
@@ -170,11 +182,12 @@ class Casework(Desk):
         duties = effects.assigned_duties(dossier, effect, accepted.named[effect.people])
         end_assigned(dossier, effect)
         add_duties(entries, dossier, duties)
-        record(entries, dossier, "assignment", actor, acting, {role: list(people)})
+        record(entries, dossier, "assignment", actor, acting, accepted.plain, accepted)
         dossier.revision += 1
+        dossier.data |= accepted.plain
         if steps_back(dossier) >= RETURNS_BEFORE_PING_PONG:
             abuse(self, dossier, "ping_pong", entries)
-        settle(entries, dossier, dossier.entered_at)
+        settle(entries, dossier, dossier.entered_at, accepted.plain)
         told = [duty.person_id for duty in duties]
         effects.tell(entries, dossier, told, "assigned", self.way, {})
         entries.write(session)
@@ -191,7 +204,7 @@ class Casework(Desk):
     ) -> Dossier:
         """Write something down beside the item; no substantive act, so no clock and no revision."""
         dossier = self.hold(session, number, actor, at=at)
-        accepted = Accepted(personal={"note": _note_text(text)})
+        accepted = Accepted(personal={"note": note_text(text)})
         entries = Entries()
         record(entries, dossier, "note", actor, self.role_seen(dossier, actor), {}, accepted)
         settle(entries, dossier, dossier.entered_at)
@@ -231,7 +244,7 @@ class Casework(Desk):
         settle(entries, dossier, dossier.entered_at)
         entries.write(session)
         data = {"deadline": deadline, "new_due": until.isoformat(), "reason": reason}
-        birth = Birth(data, channel="staff", parent=dossier)
+        birth = Birth(data, channel="staff", parent=dossier, hidden_with_parent=True)
         born = self.submit_many(session, EXTENSION, actor, [birth], at=at)[0]
         if isinstance(born, BanjieError):
             raise born
@@ -347,6 +360,8 @@ class Casework(Desk):
         self, dossier: Dossier, variant: Transition, actor: Actor, accepted: Accepted
     ) -> None:
         values = {**dossier.data, **accepted.personal}
+        if any(_carries_personal(dossier.workflow, effect) for effect in variant.effects):
+            values = {**dossier.data, **dossier.personal, **accepted.personal}
         for effect in variant.effects:
             if effect.spawn and holds(effect.spawn.when, dossier.data):
                 self.spawn(dossier, effect.spawn, values)
@@ -390,7 +405,8 @@ class Casework(Desk):
         variant = parent.workflow.variant(tell.transition, parent.state)
         if variant is None:
             return
-        by = actor if self.role_for(parent, actor, variant.by) else SYS
+        there = self.sees(parent, actor) and self.role_for(parent, actor, variant.by)
+        by = actor if there else SYS
         if by is SYS and "sys" not in variant.by:
             return
         values = {NUMBER: dossier.number, **values}
@@ -404,7 +420,7 @@ class Casework(Desk):
         name = str(dossier.data[extend.deadline])
         until = date.fromisoformat(str(dossier.data[extend.until]))
         clock, by = extendable(self, parent, name, until)
-        role = self.role_for(parent, actor, by)
+        role = self.role_for(parent, actor, by) if self.sees(parent, actor) else None
         if role is None:
             raise NotPermitted(
                 "您无权批准该时限的延期。You may not grant more time on this deadline.",
@@ -422,7 +438,9 @@ class Casework(Desk):
         entries.write(parent.session)
 
 
-def _note_text(text: str) -> str:
-    if not text.strip() or len(text) > MOST_NOTE:
-        raise Invalid([("/text", "请填写1至2000字的内容。Give 1 to 2,000 characters.")])
-    return text
+def _carries_personal(workflow: Workflow, effect: Effect) -> bool:
+    carried = effect.spawn or effect.parent
+    return carried is not None and any(
+        name in workflow.fields and workflow.fields[name].personal
+        for name in (*carried.carry.values(), getattr(carried, "each", None) or "")
+    )

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET_BYTES = 32
 _AT_ONCE = threading.BoundedSemaphore(4)  # each hash takes 19 MiB; more at once helps nobody
 _HASHER = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
 _DUMMY = _HASHER.hash(secrets.token_hex(8))
@@ -32,3 +39,25 @@ def code_fits(code: str, kept: str | None) -> bool:
     with _AT_ONCE:
         right = _HASHER.verify(code, kept or _DUMMY)
     return right and kept is not None
+
+
+def read_secret(path: Path) -> bytes:
+    """The house's secret, 32 bytes; made on the first start, readable by its owner alone.
+
+    Safe when several processes start at once: whoever links the file first wins.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    secret = path.read_bytes()
+    if len(secret) < SECRET_BYTES:
+        raise ValueError(f"{path} is no key of 32 bytes; restore it from the backup")
+    return secret

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 import psycopg
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy import event
@@ -34,11 +32,15 @@ T = TypeVar("T")
 TRIES = 4
 LIMITS = (
     "SET statement_timeout = '5s'; SET lock_timeout = '2s';"
-    " SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'Asia/Shanghai'"
+    " SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'Asia/Shanghai';"
+    " SET max_parallel_workers_per_gather = 0"  # starting them costs more than a page of a list
 )
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
+
+PATIENCE = frozenset({"55P03", "57014", "25P03", "25P04"})
+"""SQLSTATEs of time running out: for a lock, a statement, an idle or a whole transaction."""
 
 VIOLATIONS: Mapping[str, Callable[[], BanjieError]] = {
     "duty_never_two_at_once": lambda: GuardRefused(
@@ -90,7 +92,8 @@ class Database:
         except sqlalchemy.exc.TimeoutError as error:
             raise Busy("系统繁忙,请稍后再试。The system is busy; try again shortly.") from error
         except (DBAPIError, psycopg.Error) as error:
-            raise _translated(error) from error
+            # without the cause: its text quotes the values (a key, a failing row, the JSON sent)
+            raise _translated(error) from None
 
     def perform(self, deed: Callable[[Session], T]) -> T:
         """Do a deed in one transaction, again where it lost a deadlock or a serialisation race.
@@ -114,19 +117,33 @@ class _LostRace(BanjieError):
 
 
 def execute(
-    session: Session, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    session: Session,
+    statement: str,
+    values: Sequence[Any] | Mapping[str, Any] = (),
+    *,
+    prepare: bool | None = None,
 ) -> psycopg.Cursor[dict[str, Any]]:
     """Run SQL text on the driver connection of the session's transaction.
 
-    The statement must be a constant of the program: values travel as parameters, always.
+    The statement must be a constant of the program: values travel as parameters, always. A session
+    lives for one transaction, so the connection found first serves all its statements. With
+    `prepare` off it is planned for these very values: a list that is short for one person and long
+    for another must not share a plan.
     """
-    connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
+    connection: psycopg.Connection[Any] | None = session.info.get("driver")
+    # a savepoint is set only when the session is asked for its connection inside it
+    if connection is None or session.in_nested_transaction():
+        found = session.connection().connection.driver_connection
+        connection = session.info["driver"] = cast("psycopg.Connection[Any]", found)
     cursor = connection.cursor(row_factory=dict_row)
-    return cursor.execute(statement, values)
+    return cursor.execute(statement, values, prepare=prepare)
 
 
 def migrate(url: str) -> None:
     """Bring a database to the newest schema; safe to call at once from several processes."""
+    from alembic import command  # a tenth of a second that no counter and no worker needs
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
@@ -149,15 +166,20 @@ def _translated(error: Exception) -> Exception:  # noqa: PLR0911 - a table of ca
     state = cause.sqlstate or ""
     if state in {"40001", "40P01"}:
         return _LostRace("lost a race")
-    if state in {"55P03", "57014", "53300"} or state.startswith(("08", "57P")):
+    if state in PATIENCE or state.startswith(("08", "53", "57P")):
         return Busy("系统繁忙,请稍后再试。The system is busy; try again shortly.")
-    if state == "22021":
+    if state in {"22021", "22P05"}:
         return Invalid([("/data", "含有无法保存的字符。Holds characters that cannot be stored.")])
     if isinstance(cause, psycopg.OperationalError) and not state:
         return Busy("数据库暂不可用,请稍后再试。The database is away; try again shortly.")
     if (named := VIOLATIONS.get(cause.diag.constraint_name or "")) is not None:
         return named()
     return DatabaseFault(f"{type(cause).__name__} {state} {cause.diag.constraint_name or ''}")
+
+
+def passing(error: Exception) -> bool:
+    """Whether a database error passes: the same transaction, tried again, may well succeed."""
+    return isinstance(_translated(error), Busy | _LostRace)
 
 
 class DatabaseFault(BanjieError):

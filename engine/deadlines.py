@@ -7,8 +7,9 @@ pauses and extension, never moved by hand (domain.md 2.3, 6.3-6.5).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from engine.calendars import Calendar, Roll
@@ -23,6 +24,7 @@ IDLE = "idle"
 ABUSE_LADDER = "abuse"
 LAST_SHARE = 0.10  # an extension asked in the last tenth of the limit is an abuse of the clock
 LAST_MINUTES = timedelta(minutes=10)
+MOST_STARTED = 1000
 
 
 @dataclass(slots=True)
@@ -57,11 +59,11 @@ class Clock:
             kind=row["kind"],
             rule=row["rule"],
             rule_since=date.fromisoformat(row["rule_since"]),
-            span=Span.parse(row["span"]),
+            span=_span(row["span"]),
             ladder=row["ladder"],
             started_at=_moment(row["started_at"]),
             pauses=[(_moment(a), _moment(b) if b else None) for a, b in row["pauses"]],
-            extension=Span.parse(row["extension"]) if row["extension"] else None,
+            extension=_span(row["extension"]) if row["extension"] else None,
             due_on=date.fromisoformat(row["due_on"]) if row["due_on"] else None,
             due_at=_moment(row["due_at"]) if row["due_at"] else None,
             provisional=row["provisional"],
@@ -70,6 +72,10 @@ class Clock:
             next_rung=row["next_rung"],
             next_rung_at=_moment(row["next_rung_at"]) if row["next_rung_at"] else None,
         )
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it ran out; a paused clock only where it had when the pause began."""
+        return self.due_at is not None and (self.paused_at or now) >= self.due_at
 
     def as_row(self) -> dict[str, Any]:
         """The columns of the row, JSON-ready (the inverse of :meth:`of_row`)."""
@@ -111,6 +117,8 @@ class Clockwork:
     workflow: Workflow
     rulebook: Rulebook
     calendar: Calendar
+    # a batch starts many clocks at one moment; they differ in nothing but their item
+    _started: dict[tuple[object, ...], Clock] = field(default_factory=dict, compare=False)
 
     def rungs(self, clock: Clock) -> tuple[Rung, ...]:
         """The ladder of a clock; the workflow's own one of that name before the common one."""
@@ -130,9 +138,14 @@ class Clockwork:
     ) -> Clock:
         """A clock that starts now under the rule in force on the day of `dated` (default now)."""
         version = self.rulebook.rule(rule, (dated or now).astimezone(SHANGHAI).date())
-        return self.project(
-            Clock(name, kind, rule, version.since, version.within, ladder, started_at=now)
-        )
+        key = (name, kind, rule, version.since, ladder, now)
+        started = self._started.get(key)
+        if started is None:
+            if len(self._started) >= MOST_STARTED:
+                self._started.clear()
+            clock = Clock(name, kind, rule, version.since, version.within, ladder, started_at=now)
+            started = self._started[key] = self.project(clock)
+        return replace(started, pauses=[])
 
     def project(self, clock: Clock) -> Clock:
         """Derive due date and next alarm anew from start, limit, pauses and extension."""
@@ -210,7 +223,9 @@ class Clockwork:
         for clock in clocks:
             spec = self.workflow.deadlines.get(clock.name)
             if clock.kind == "limit":
-                over = spec is not None and transition in spec.stops
+                # what it lapses into ends it, though the item may stay where it is: a period runs
+                # out once
+                over = spec is not None and transition in (*spec.stops, spec.lapses_into)
             else:
                 over = clock.name == IDLE or not returns
             if final or over:
@@ -297,7 +312,7 @@ class Clockwork:
         if to_state in spec.paused_in and clock.paused_at is None:
             clock.pauses.append((now, None))
             clock.paused_at, clock.next_rung_at = now, None
-            if len(clock.pauses) > 1:
+            if len(clock.pauses) > 1 and not any(c.name == "clock_abuse" for c in turn.started):
                 turn.started.append(self.abuse("clock_abuse", now))
         elif to_state not in spec.paused_in and clock.paused_at is not None:
             clock.pauses[-1] = (clock.paused_at, now)
@@ -335,6 +350,11 @@ class Clockwork:
 def _stop(clock: Clock, now: datetime) -> Clock:
     clock.stopped_at, clock.next_rung_at = now, None
     return clock
+
+
+@cache
+def _span(text: str) -> Span:
+    return Span.parse(text)
 
 
 def _moment(text: str | datetime) -> datetime:

@@ -9,6 +9,8 @@ a set of files sound is `engine.soundness`; that none of their items can go sile
 from __future__ import annotations
 
 from datetime import date
+from functools import cached_property
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -37,6 +39,19 @@ NUMBER = "number"
 
 ENGINE_ACTS = frozenset({"note", "assignment", "extension", "rung", "projection", "accusation"})
 """What the engine itself writes into the journal; no transition may bear these names."""
+
+PLACEHOLDERS = (
+    "number",
+    "workflow",
+    "state",
+    "deadline",
+    "due_on",
+    "act",
+    "link",
+    "office",
+)
+"""All a message may say of an item. Nothing personal, no complaint, no name: whoever reads a
+message in transit learns that there is work, not whom it concerns."""
 
 Duty = Literal["work", "approve", "revisit", "accused", "recused"]
 Act = Literal["remind", "urge", "demand", "supervise", "escalate"]
@@ -329,11 +344,28 @@ class Workflow(Part):
         """The transitions that leave a state, in the file's order."""
         return [(name, t) for name, t in self.moves() if state in t.sources]
 
+    @cached_property
+    def field_titles(self) -> dict[str, str]:
+        """What each field is called in Chinese."""
+        return {name: spec.title for name, spec in self.fields.items()}
+
+    @cached_property
+    def field_choices(self) -> dict[str, dict[str, str]]:
+        """The titles of each field's choices."""
+        return {name: spec.choices for name, spec in self.fields.items()}
+
     def holders(self, state: str) -> list[str]:
         """The roles (not public, not sys) whose turn it is: they can move the item on.
 
         Recording something, sending back or suspending is no moving on, unless nothing else is.
         """
+        return self._holders[state]
+
+    @cached_property
+    def _holders(self) -> dict[str, list[str]]:
+        return {state: self._holding(state) for state in self.states}
+
+    def _holding(self, state: str) -> list[str]:
         leaving = [t for _, t in self.leaving(state)]
         pausing = {paused for spec in self.deadlines.values() for paused in spec.paused_in}
         onward = [t for t in leaving if t.to not in {state, *pausing} and not t.returns]
@@ -352,17 +384,33 @@ class Rulebook(Part):
 
     def rule(self, name: str, on: date) -> Rule:
         """The version of a rule in force on a date; the oldest for dates before all of them."""
-        versions = sorted(self.rules[name], key=lambda rule: rule.since)
-        return next((rule for rule in reversed(versions) if rule.since <= on), versions[0])
+        versions = self.newest_first[name]
+        return next((rule for rule in versions if rule.since <= on), versions[-1])
+
+    @cached_property
+    def newest_first(self) -> dict[str, list[Rule]]:
+        """Every rule's versions, the newest first."""
+        return {
+            name: sorted(versions, key=lambda rule: rule.since, reverse=True)
+            for name, versions in self.rules.items()
+        }
 
 
 class Text(Part):
-    """What a message says. Placeholders are the closed list of `engine.outbox.PLACEHOLDERS`."""
+    """What a message says, with placeholders of the closed list above and no others."""
 
     title: Title
     body: str = Field(min_length=1, max_length=2000)
     title_en: Title
     body_en: str = Field(min_length=1, max_length=2000)
+
+    @model_validator(mode="after")
+    def _only_placeholders(self) -> Self:
+        for template in (self.title, self.body, self.title_en, self.body_en):
+            for _, name, form, conversion in Formatter().parse(template):
+                if name is not None and (name not in PLACEHOLDERS or form or conversion):
+                    raise ValueError(f"a text may say only {', '.join(PLACEHOLDERS)}, in braces")
+        return self
 
 
 _TEXTS = TypeAdapter(dict[Name, Text])

@@ -103,7 +103,7 @@ class Desk:
         """
         if actor.id is None:
             return True  # the system; the public is let in by number and code
-        if dossier.shut_out(actor.id):
+        if dossier.shut_out(actor.id) or dossier.office.left(actor.id, dossier.today):
             return False
         if any(
             d.person_id == actor.id and d.item_id == dossier.id and d.active for d in dossier.duties
@@ -111,7 +111,7 @@ class Desk:
             return True
         return any(
             dossier.office.stands_in(actor.id, role, dossier.unit_id, dossier.today)
-            for role in watching_roles(dossier.bound)
+            for role in watching_roles(dossier.bound, sealed=dossier.sealed)
         )
 
     def permit(self, dossier: Dossier, actor: Actor, variant: Transition) -> str:
@@ -128,7 +128,7 @@ class Desk:
         own = (d.role for d in dossier.duties if d.person_id == actor.id and d.active)
         held = (
             role
-            for role in watching_roles(dossier.bound)
+            for role in watching_roles(dossier.bound, sealed=dossier.sealed)
             if dossier.office.holds(actor.id, role, dossier.unit_id)
         )
         return next(iter([*own, *held]), "staff")
@@ -191,13 +191,14 @@ class Desk:
         return None
 
 
-def watching_roles(bound: Bound) -> tuple[str, ...]:
+def watching_roles(bound: Bound, *, sealed: bool = False) -> tuple[str, ...]:
     """The roles whose members see a workflow's items by scope alone.
 
-    In a sealed workflow those who would work on or revisit an item see it only once it is theirs.
+    Of a sealed workflow, or of a `sealed` item (the extension of a sealed one), those who would work
+    on or revisit it see it only once it is theirs.
     """
     roles = bound.workflow.roles
-    if bound.workflow.sealed:
+    if sealed or bound.workflow.sealed:
         return tuple(name for name, role in roles.items() if role.duty not in {"work", "revisit"})
     return (*roles, "auditor")
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.errors import Finding
+from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ class Letters:
             autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,  # a letter changes with a release, not under a running process
         )
         self.names = frozenset(path.stem for path in folder.glob("*.txt"))
         self.findings: list[Finding] = []
@@ -51,14 +53,14 @@ class Letters:
             item={
                 "number": dossier.number,
                 "title": dossier.workflow.title,
-                "received_on": chinese_date(dossier.received_at.date()),
+                "received_on": chinese_date(dossier.received_at.astimezone(SHANGHAI).date()),
                 "respondent": office.units[subject].name if subject else "",
                 "unit": office.units[dossier.unit_id].name,
                 "state": dossier.workflow.states[dossier.state].title,
             },
             data=data,
-            fields={field: spec.title for field, spec in dossier.workflow.fields.items()},
-            choices={field: spec.choices for field, spec in dossier.workflow.fields.items()},
+            fields=dossier.workflow.field_titles,
+            choices=dossier.workflow.field_choices,
             deadline=clock,
             today=chinese_date(dossier.today),
             document_number="",

@@ -31,14 +31,15 @@ SELECT i.id, i.number, i.workflow, i.version, i.state, i.revision, i.seq, i.head
   i.subject_unit_id, i.family_id, i.parent_id, i.mandatory, i.sealed, i.channel, i.received_at,
   i.entered_at, i.closed_at, i.rung, i.code_hash, d.data,
   b.office_revision, b.calendar_revision, now() + b.practice_offset AS now,
-  (SELECT coalesce(jsonb_agg(to_jsonb(c) - 'item_id' ORDER BY c.id), '[]') FROM deadline c
+  (SELECT coalesce(json_agg(c ORDER BY c.id), '[]') FROM deadline c
     WHERE c.item_id = i.id AND c.stopped_at IS NULL) AS clocks,
-  (SELECT coalesce(jsonb_agg(jsonb_build_array(u.item_id, u.person_id, u.role, u.duty, u.assigned,
+  (SELECT coalesce(json_agg(json_build_array(u.item_id, u.person_id, u.role, u.duty, u.assigned,
     u.ended_at IS NULL) ORDER BY u.id), '[]') FROM item_duty u
     WHERE u.family_id = i.family_id) AS duties
 FROM item i JOIN item_data d ON d.item_id = i.id CROSS JOIN bureau b
 """
 READ_ONE = READ + " WHERE i.id = %s"
+READ_MANY = READ + " WHERE i.id = ANY(%s) ORDER BY i.id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class Dossier:
         self.family_id: int = row["family_id"]
         self.parent_id: int | None = row["parent_id"]
         self.mandatory: bool = row["mandatory"]
+        self.sealed: bool = row["sealed"]
         self.channel: str = row["channel"]
         self.received_at: datetime = row["received_at"]
         self.entered_at: datetime = row["entered_at"]
@@ -189,6 +191,18 @@ class Dossier:
             (self.id,),
         )
         return [(row["workflow"], row["state"]) for row in rows]
+
+    @cached_property
+    def contacts(self) -> list[dict[str, Any]]:
+        """Every contact given anywhere in the family: a referral must not name who complained."""
+        rows = execute(
+            self.session,
+            "SELECT p.data -> 'contact' AS contact FROM personal_data p"
+            " JOIN item i ON i.id = p.item_id"
+            " WHERE i.family_id = %s AND p.data ? 'contact'",
+            (self.family_id,),
+        )
+        return [row["contact"] for row in rows]
 
     @cached_property
     def personal(self) -> dict[str, Any]:

@@ -49,6 +49,9 @@ def _as_role(dossier: Dossier, role: str) -> list[int]:
         return holders(dossier)
     office = dossier.office
     assigned = office.there(dossier.assigned(role), dossier.today, dossier.excluded)
+    spec = dossier.workflow.roles.get(role)
+    if dossier.sealed and (spec is None or spec.duty in {"work", "revisit"}):
+        return assigned  # nobody learns of a sealed item who may not see it
     return assigned or office.members_of(role, dossier.unit_id, dossier.today, dossier.excluded)
 
 
@@ -103,7 +106,7 @@ def tell_endpoints(
     entries: Entries, dossier: Dossier, text: str, way: Way, extra: Mapping[str, Any]
 ) -> None:
     """A message for each system outside that listens to the item's unit; never of a sealed item."""
-    if dossier.workflow.sealed:
+    if dossier.sealed:
         return
     for endpoint, unit in dossier.office.endpoints:
         if dossier.office.within(dossier.unit_id, unit):
@@ -208,14 +211,11 @@ def duties_of(
         elif duty:
             as_role = SUBJECT if duty == ACCUSED else duty
             found += [_duty(dossier, person, as_role, duty, assigned=False) for person in people]
-    known = {(d.item_id, d.person_id, d.role, d.assigned) for d in dossier.duties if d.active}
-    unassigned = {(d.item_id, d.person_id, d.role) for d in dossier.duties if d.active}
-    return [
-        duty
-        for duty in found
-        if (duty.item_id, duty.person_id, duty.role, duty.assigned) not in known
-        and (duty.assigned or (duty.item_id, duty.person_id, duty.role) not in unassigned)
-    ]
+    borne = {(d.item_id, d.person_id, d.role) for d in dossier.duties if d.active}
+    once: dict[tuple[int, int, str], HeldDuty] = {}
+    for duty in sorted(found, key=lambda duty: not duty.assigned):  # being assigned says more
+        once.setdefault((duty.item_id, duty.person_id, duty.role), duty)
+    return [duty for key, duty in once.items() if key not in borne]
 
 
 def assigned_duties(dossier: Dossier, assign: Assign, people: Iterable[int]) -> list[HeldDuty]:

@@ -8,6 +8,7 @@ longer lists. Parts without rows are left out, so the server prepares a handful 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -47,10 +48,11 @@ PARTS: Mapping[str, str] = {
     "moves": """
       UPDATE item SET state = r.state, revision = r.revision, seq = r.seq,
         head = decode(r.head, 'hex'), entered_at = r.entered_at, settled = r.settled,
-        due_at = coalesce(r.due_at, 'infinity'), rung = r.rung, closed_at = r.closed_at
+        due_at = coalesce(r.due_at, 'infinity'), rung = r.rung, closed_at = r.closed_at,
+        subject_unit_id = r.subject_unit_id
       FROM jsonb_to_recordset(%(moves)s::jsonb) AS r(id bigint, state text, revision int, seq int,
         head text, entered_at timestamptz, settled boolean, due_at timestamptz, rung smallint,
-        closed_at timestamptz)
+        closed_at timestamptz, subject_unit_id int)
       WHERE item.id = r.id RETURNING item.id""",
     "facts": """
       INSERT INTO item_data (item_id, data)
@@ -161,13 +163,19 @@ class Entries:
 
     def write(self, session: Session) -> None:
         """Write everything in one statement. Nothing to write is nothing done."""
-        parts = [name for name in PARTS if self.rows.get(name)]
-        if not parts:
-            return
-        *first, last = parts
-        withs = ",\n".join(f"w_{name} AS ({PARTS[name]})" for name in first)
-        statement = f"WITH {withs} {PARTS[last]}" if withs else PARTS[last]
-        execute(session, statement, {name: _json(self.rows[name]) for name in parts})
+        parts = tuple(name for name in PARTS if self.rows.get(name))
+        if parts:
+            execute(session, _statement(parts), {name: _json(self.rows[name]) for name in parts})
+
+
+@cache
+def _statement(parts: tuple[str, ...]) -> str:
+    """One statement for these parts. Without line breaks most of them stay below the 4,096
+    characters above which psycopg reads a text anew each time.
+    """
+    *first, last = (" ".join(PARTS[name].split()) for name in parts)
+    withs = ", ".join(f"w_{name} AS ({text})" for name, text in zip(parts, first, strict=False))
+    return f"WITH {withs} {last}" if withs else last
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

@@ -5,6 +5,7 @@ Complaints come all at once, each with a JSON pointer and a sentence that never 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from engine.definition import FieldSpec, Transition, Workflow
     from engine.people import Office
 
+_CALENDAR_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # no week dates, no other digits
 MOST_TEXT = 200
 MOST_LONG_TEXT = 20_000
+MOST_NOTE = 2000
 MOST_LINES = 50
 MOST_RECORDS = 500
 MOST_NUMBER = 1_000_000_000
@@ -86,7 +89,7 @@ def accept(
     found = Accepted()
     for name, value in given.items():
         spec = workflow.fields.get(name)
-        if spec is None or name not in allowed:
+        if spec is None or name not in allowed or spec.derived:  # derived: once, at the beginning
             pointer = f"/data/{_pointer(name)}"
             errors.append(
                 (pointer, "此处不收这一项,请删去。This is not asked for here; leave it out.")
@@ -125,7 +128,9 @@ def _pointer(name: str) -> str:
 
 
 def _empty(value: object) -> bool:
-    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
+    if isinstance(value, list):
+        return all(_empty(each) for each in value)
+    return value is None or value in ("", {}) or (isinstance(value, str) and not value.strip())
 
 
 def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int]]:
@@ -138,6 +143,17 @@ def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int
     if spec.type == "records":
         return _records(spec, value), []
     return _READERS[spec.type](value), []
+
+
+def note_text(value: object) -> str:
+    """The text of a note. Raises Invalid where it is empty, too long or cannot be kept."""
+    try:
+        text = _text(value, MOST_NOTE)
+        if not text.strip():
+            raise _WrongError("请填写内容。Write something.")
+    except _WrongError as wrong:
+        raise Invalid([("/text", str(wrong))]) from None
+    return text
 
 
 def _text(value: object, most: int = MOST_TEXT) -> str:
@@ -180,7 +196,7 @@ def _date(value: object) -> str:
     try:
         found = (
             date.fromisoformat(value)
-            if isinstance(value, str) and len(value) == len("2026-09-24")
+            if isinstance(value, str) and _CALENDAR_DATE.fullmatch(value)
             else None
         )
     except ValueError:
@@ -258,7 +274,7 @@ def _people(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[i
     ]
     if not all(people):
         raise _WrongError("没有这个账号,请核对。No such account; check the spelling.")
-    found = [person for person in people if person is not None]
+    found = list(dict.fromkeys(person for person in people if person is not None))
     kept = [person.account for person in found]
     return (kept[0] if spec.type == "person" else kept), [person.id for person in found]
 

@@ -6,6 +6,7 @@ assign an ineligible handler), and are asked again at every later act. Sources: 
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from engine.definition import ENGINE_ACTS
@@ -82,7 +83,8 @@ def _counts(attempt: Attempt, duty: HeldDuty) -> bool:
     """
     if duty.duty != "approve":
         return duty.duty == "work"
-    if attempt.dossier.workflow.roles[attempt.role].duty != "approve":
+    acting = attempt.dossier.workflow.roles.get(attempt.role)  # the public and the system bear none
+    if acting is None or acting.duty != "approve":
         return True
     one_review = duty.role == attempt.role == "law_reviewer"
     return duty.item_id == attempt.dossier.id and not one_review
@@ -196,7 +198,7 @@ def before_due(attempt: Attempt, _: str) -> str | None:
     clock = attempt.dossier.parent_clock(name)
     if clock is None:
         return "该时限已停止。That deadline is no longer running; there is nothing to extend."
-    if clock.due_at is not None and attempt.dossier.now >= clock.due_at:
+    if clock.expired(attempt.dossier.now):
         return "该时限已届满,不能再延期。That deadline has expired; it can no longer be extended."
     return None
 
@@ -205,7 +207,7 @@ def before_due(attempt: Attempt, _: str) -> str | None:
 def within_deadline(attempt: Attempt, name: str) -> str | None:
     """The named deadline is running and not past."""
     clock = attempt.dossier.clock(name)
-    if clock is not None and clock.due_at is not None and attempt.dossier.now < clock.due_at:
+    if clock is not None and not clock.expired(attempt.dossier.now):
         return None
     return "已超过法定期限。The time allowed for this is over."
 
@@ -214,7 +216,7 @@ def within_deadline(attempt: Attempt, name: str) -> str | None:
 def lapsed(attempt: Attempt, name: str) -> str | None:
     """The named deadline has run out."""
     clock = attempt.dossier.clock(name)
-    if clock is None or clock.due_at is None or attempt.dossier.now >= clock.due_at:
+    if clock is None or clock.expired(attempt.dossier.now):
         return None
     return (
         f"期限尚未届满(至 {clock.due_on}),不能办理。"
@@ -225,13 +227,15 @@ def lapsed(attempt: Attempt, name: str) -> str | None:
 @guard
 def sealed_ok(attempt: Attempt, _: str) -> str | None:
     """No outgoing text holds the identity of whoever complained (信访工作条例 art. 30)."""
-    secrets = list(_identities(attempt.dossier.personal.get("contact")))
     outgoing = " ".join(
-        str(value)
+        _bare(str(value))
         for name, value in attempt.given.items()
         if not attempt.dossier.workflow.fields[name].personal
     )
-    if any(secret in outgoing for secret in secrets):
+    if not outgoing:
+        return None
+    contacts = [*attempt.dossier.contacts, attempt.given.get("contact")]
+    if any(secret in outgoing for contact in contacts for secret in _identities(contact)):
         return (
             "文书中含有投诉举报人的身份信息,请删除后再办理。"
             "The text holds the identity of the person who complained; take it out first."
@@ -242,7 +246,17 @@ def sealed_ok(attempt: Attempt, _: str) -> str | None:
 def _identities(contact: object) -> list[str]:
     if not isinstance(contact, dict):
         return []
-    return [value for value in contact.values() if isinstance(value, str) and len(value) > 1]
+    bare = [_bare(value) for value in contact.values() if isinstance(value, str)]
+    return [value for value in bare if len(value) > 1]
+
+
+def _bare(text: str) -> str:
+    """A text as an eye compares it: full-width as half-width, no spaces, no hyphens."""
+    return "".join(
+        char
+        for char in unicodedata.normalize("NFKC", text).casefold()
+        if not char.isspace() and unicodedata.category(char) not in {"Pd", "Cf"}
+    )
 
 
 @guard

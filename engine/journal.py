@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from engine.database import execute
+from engine.definition import ENGINE_ACTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,18 +102,30 @@ def verify_item(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 VERIFY = """
-SELECT i.number, i.state, i.seq AS item_seq, i.head, e.*
-FROM item i LEFT JOIN event e ON e.item_id = i.id
+SELECT i.number, i.state, i.seq AS item_seq, i.head, i.workflow AS item_workflow,
+  i.version AS item_version, CASE WHEN e.seq = i.seq THEN d.data END AS facts, e.*
+FROM item i LEFT JOIN event e ON e.item_id = i.id LEFT JOIN item_data d ON d.item_id = i.id
 WHERE i.id > %(after)s AND i.id <= %(upto)s ORDER BY i.id, e.seq
 """
+ORPHANS = "SELECT DISTINCT item_id FROM event e WHERE NOT EXISTS (SELECT FROM item WHERE id = e.item_id)"
+LETTERS = """
+SELECT DISTINCT i.number, d.seq FROM document d JOIN item i ON i.id = d.item_id
+WHERE d.item_id > %s AND d.item_id <= %s AND d.digest <> sha256(convert_to(d.body, 'UTF8'))
+"""
+NO_FACTS = ENGINE_ACTS - {"assignment"}
+"""Acts whose data tell of the act alone; those of all others are what is known of the item."""
 
 
 def verify(session: Session, batch: int = 2000) -> tuple[int, list[str]]:
-    """Check every chain, every commitment still held, and every item against its last event.
+    """Check every chain, every commitment still held, every letter, and every item against its
+    journal: that it stands where its last event left it, and that its data are what the events say.
 
     Returns the number of events read and a sentence for each fault.
     """
-    found: list[str] = []
+    found = [
+        f"#{row['item_id']}: 事项已被删除,记录尚在。The item was removed, its journal was not."
+        for row in execute(session, ORPHANS)
+    ]
     count = 0
     row = execute(session, "SELECT coalesce(max(id), 0) AS last FROM item").fetchone()
     last = row["last"] if row else 0
@@ -121,16 +134,36 @@ def verify(session: Session, batch: int = 2000) -> tuple[int, list[str]]:
         for event in execute(session, VERIFY, {"after": after, "upto": after + batch}):
             chains.setdefault(event["number"], []).append(event)
         for number, events in chains.items():
-            count += len(events)
-            tail = events[-1]
-            if events[0]["seq"] is None or tail["item_seq"] != tail["seq"]:
-                found.append(f"{number}: 记录被截断。The end of its journal is missing.")
-            elif fault := verify_item(number, events):
+            if events[0]["seq"] is not None:
+                count += len(events)
+            if fault := _item_fault(number, events):
                 found.append(fault)
-            elif tail["to_state"] != tail["state"] or bytes(tail["head"]) != bytes(tail["hash"]):
-                found.append(f"{number}: 事项与末条记录不符。The item differs from its last event.")
         found += _broken_commitments(session, after, after + batch)
+        found += [
+            f"{row['number']}: 第{row['seq']}条记录所附文书被改动。"
+            f"A letter drafted with event {row['seq']} was changed."
+            for row in execute(session, LETTERS, (after, after + batch))
+        ]
     return count, found
+
+
+def _item_fault(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is wrong with an item and its events together, or None."""
+    tail = events[-1]
+    if events[0]["seq"] is None or tail["item_seq"] != tail["seq"]:
+        return f"{number}: 记录被截断。The end of its journal is missing."
+    if fault := verify_item(number, events):
+        return fault
+    stands = (tail["state"], bytes(tail["head"]), tail["item_workflow"], tail["item_version"])
+    if stands != (tail["to_state"], bytes(tail["hash"]), tail["workflow"], tail["version"]):
+        return f"{number}: 事项与末条记录不符。The item differs from its last event."
+    known: dict[str, Any] = {}
+    for event in events:
+        if event["act"] not in NO_FACTS:
+            known |= event["data"]
+    if tail["facts"] != known:
+        return f"{number}: 事项内容与记录不符。What is kept of the item is not what its events say."
+    return None
 
 
 def _broken_commitments(session: Session, after: int, upto: int) -> list[str]:

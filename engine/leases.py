@@ -224,7 +224,7 @@ WITH office AS (
     ORDER BY m.not_before, m.id
     LIMIT %(limit)s
     FOR UPDATE OF m SKIP LOCKED
-), judged AS (
+), judged AS MATERIALIZED (
     SELECT m.id, i.number,
         CASE
             WHEN EXISTS (

@@ -3,7 +3,8 @@
 The engine refuses with a sentence; these constraints refuse for good. An item's path is legal by
 foreign keys: an event follows an edge of the item's own workflow version and continues where the
 event before it ended, and the item stands where its last event left it. History cannot be changed:
-triggers refuse UPDATE, DELETE and TRUNCATE on `event` (see the first migration).
+triggers refuse UPDATE, DELETE and TRUNCATE on `event`, and let a duty only end and an item only
+move on (see the first migration).
 """
 
 from __future__ import annotations
@@ -463,6 +464,7 @@ class Message(Base):
             postgresql_where=sql("status = 'ready'"),
         ),
         Index("message_leased", "leased_until", postgresql_where=sql("status = 'leased'")),
+        Index("message_dead", "created_at", postgresql_where=sql("status = 'dead'")),
         Index("message_of_item", "item_id", "seq"),
         Index("message_inbox", "recipient_id", sql("id DESC")),
         Index(

@@ -14,14 +14,16 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from engine.definition import PLACEHOLDERS
 from engine.errors import DeliveryError, Undeliverable
 from engine.leases import Claimed, Lag, Lane, Outcome, claim, lag, lanes, release_expired, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -38,19 +40,6 @@ __all__ = [
     "lag",
     "render",
 ]
-
-PLACEHOLDERS = (
-    "number",
-    "workflow",
-    "state",
-    "deadline",
-    "due_on",
-    "act",
-    "link",
-    "office",
-)
-"""All a message may say of an item. Nothing personal, no complaint, no name: whoever reads a
-message in transit learns that there is work, not whom it concerns."""
 
 PATIENCE = 25.0
 """Seconds for which a lane begins new sends. LEASE less PATIENCE is the longest a send may take
@@ -120,7 +109,7 @@ def render(text: Text, payload: Mapping[str, Any]) -> tuple[str, str]:
 
     Raises Undeliverable where the text asks for anything but a plain placeholder.
     """
-    values = {name: str(payload.get(name) or "") for name in PLACEHOLDERS}
+    values = _closed(payload)
     for template in (text.title, text.title_en, text.body, text.body_en):
         for _, name, form, conversion in Formatter().parse(template):
             if name is not None and (name not in values or form or conversion):
@@ -128,6 +117,11 @@ def render(text: Text, payload: Mapping[str, Any]) -> tuple[str, str]:
     title = f"{text.title} {text.title_en}".format_map(values)
     body = f"{text.body.strip()}\n\n{text.body_en.strip()}\n".format_map(values)
     return " ".join(title.split()), body
+
+
+def _closed(payload: Mapping[str, Any]) -> dict[str, str]:
+    """The placeholders as text, "" where the payload lacks one, and nothing else of it."""
+    return {name: str(payload.get(name) or "") for name in PLACEHOLDERS}
 
 
 def deliver(
@@ -140,7 +134,8 @@ def deliver(
     """Send what is due, every lane in a thread of its own, until nothing is left or 25 s passed.
 
     Any number may run at once, anywhere. A batch of `limit` is claimed and committed, each message
-    sent with no transaction open, and each result committed by itself. A fault of one lane (the
+    sent with no transaction open, and each result committed by itself. `now` is the office's clock
+    (the database's own when None). A fault of one lane (the
     database away, say) is raised only after the others have finished; what it held returns when
     the lease ends.
     """
@@ -148,10 +143,11 @@ def deliver(
         _, poisonous = release_expired(session, now)
         found = lanes(session, list(channels), now)
     total: Counter[str] = Counter(dead=poisonous)
+    pack = partial(_pack, texts)
     if found:
         with ThreadPoolExecutor(min(len(found), LANES), thread_name_prefix="lane") as pool:
             work = [
-                pool.submit(_serve, database, channels[lane.channel], lane, texts, now, limit)
+                pool.submit(_serve, database, channels[lane.channel], lane, pack, now, limit)
                 for lane in found
             ]
         for served in work:
@@ -163,7 +159,7 @@ def _serve(
     database: Database,
     channel: Channel,
     lane: Lane,
-    texts: Mapping[str, Text],
+    pack: Callable[[Lane, Claimed], Parcel],
     now: datetime | None,
     limit: int,
 ) -> Counter[str]:
@@ -182,7 +178,7 @@ def _serve(
                 for claimed in filter(lambda row: row.lease_token, batch):
                     outcome = Outcome("unsent")
                     if time.monotonic() < until:
-                        outcome = _try(channel, lane, claimed, texts)
+                        outcome = _try(channel, lane, claimed, pack)
                     until = 0.0 if outcome.away else until
                     with database.transaction() as session:
                         status = settle(session, claimed, outcome, now)
@@ -192,10 +188,12 @@ def _serve(
     return done
 
 
-def _try(channel: Channel, lane: Lane, claimed: Claimed, texts: Mapping[str, Text]) -> Outcome:
+def _try(
+    channel: Channel, lane: Lane, claimed: Claimed, pack: Callable[[Lane, Claimed], Parcel]
+) -> Outcome:
     """Send one message; whatever goes wrong stops only this one."""
     try:
-        outcome = Outcome("sent", channel.send(_pack(lane, claimed, texts)))
+        outcome = Outcome("sent", channel.send(pack(lane, claimed)))
     except Undeliverable as error:
         outcome = Outcome("hopeless", error.detail, gone=bool(error.members.get("gone")))
     except DeliveryError as error:
@@ -213,7 +211,7 @@ def _try(channel: Channel, lane: Lane, claimed: Claimed, texts: Mapping[str, Tex
     return outcome
 
 
-def _pack(lane: Lane, claimed: Claimed, texts: Mapping[str, Text]) -> Parcel:
+def _pack(texts: Mapping[str, Text], lane: Lane, claimed: Claimed) -> Parcel:
     """The parcel of a claimed row. Raises Undeliverable where it has no text or no address."""
     if claimed.text not in texts:
         raise Undeliverable("there is no such text")
@@ -227,7 +225,7 @@ def _pack(lane: Lane, claimed: Claimed, texts: Mapping[str, Text]) -> Parcel:
         address=claimed.address,
         title=title,
         body=body,
-        payload={name: str(claimed.payload.get(name) or "") for name in PLACEHOLDERS},
+        payload=_closed(claimed.payload),
         text=claimed.text,
         rung=claimed.rung,
         attempt=claimed.attempts + 1,

@@ -156,14 +156,18 @@ class Office:
             )
         return found
 
+    def left(self, person: int, on: date) -> bool:
+        """Whether somebody does not work here any more on a day."""
+        entry = self.people.get(person)
+        return entry is None or (entry.left_on is not None and entry.left_on <= on)
+
     def present(self, person: int, on: date) -> int | None:
         """Somebody, or on days of leave the substitute; None where nobody is there."""
-        entry = self.people.get(person)
-        if entry is None or (entry.left_on is not None and entry.left_on <= on):
+        if self.left(person, on):
             return None
         for absent, first, last, substitute in self.leave:
             if absent == person and first <= on <= last:
-                if substitute is None or substitute == person:
+                if substitute is None or substitute == person or self.left(substitute, on):
                     return None
                 away = any(s == substitute and f <= on <= t for s, f, t, _ in self.leave)
                 return None if away else substitute

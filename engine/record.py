@@ -83,6 +83,7 @@ def settle(
         settled=state.settled or state.final,
         due_at=due_at(dossier.clocks),
         rung=dossier.rung,
+        subject_unit_id=dossier.subject_unit_id,
         closed_at=dossier.closed_at,
     )
     dossier.entered_at = entered_at
@@ -110,7 +111,8 @@ def end_duties(dossier: Dossier, variant: Transition, accepted: Accepted) -> Non
     """End what an act ends, before its own duties are written.
 
     Whoever is named as accused loses every other duty of the family and the messages still waiting
-    for them; whoever was assigned before gives way to those assigned now.
+    for them; so do, on this item, the people of a unit that turns out to be complained of; whoever
+    was assigned before gives way to those assigned now.
     """
     fields = dossier.workflow.fields
     accused = [
@@ -133,9 +135,33 @@ def end_duties(dossier: Dossier, variant: Transition, accepted: Accepted) -> Non
             " AND item_id IN (SELECT id FROM item WHERE family_id = %s)",
             (accused, dossier.family_id),
         )
+    subject = dossier.office.unit_named(str(accepted.plain.get(dossier.workflow.subject or "", "")))
+    if subject is not None and subject.id != dossier.subject_unit_id:
+        dossier.subject_unit_id = subject.id
+        _shut_out(dossier)
     for effect in variant.effects:
         if effect.assign and effect.assign.people in accepted.named:
             end_assigned(dossier, effect.assign)
+
+
+def _shut_out(dossier: Dossier) -> None:
+    people = list(dossier.office.shut_out_of(dossier.subject_unit_id))
+    _end(
+        dossier,
+        "item_id = %(item)s AND person_id = ANY(%(people)s) AND duty NOT IN ('accused', 'recused')",
+        lambda duty: (
+            duty.item_id == dossier.id
+            and duty.person_id in people
+            and duty.duty not in {"accused", "recused"}
+        ),
+        people=people,
+    )
+    execute(
+        dossier.session,
+        "UPDATE message SET status = 'withdrawn' WHERE status = 'ready'"
+        " AND recipient_id = ANY(%s) AND item_id = %s",
+        (people, dossier.id),
+    )
 
 
 def end_assigned(dossier: Dossier, assign: Assign) -> None:

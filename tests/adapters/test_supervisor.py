@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.workflows.sample import LETTER, RULES, TEXTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -63,6 +65,10 @@ class Office:
             (office / name).parent.mkdir(parents=True, exist_ok=True)
             (office / name).write_text(text)
             (office / name).with_name("__init__.py").touch()
+        law = home / "workflows"
+        law.mkdir(exist_ok=True)
+        for name, text in (("letter", LETTER), ("rules", RULES), ("texts", TEXTS)):
+            (law / f"{name}.yaml").write_text(text)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.process = self.launch()
@@ -73,7 +79,13 @@ class Office:
         return subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(self.home / "programs")],
             cwd=ROOT,
-            env={**environment, "BANJIE_HOME": str(self.home), "BANJIE_PORT": str(self.port)},
+            env={
+                **environment,
+                "BANJIE_HOME": str(self.home),
+                "BANJIE_PORT": str(self.port),
+                "BANJIE_SAMPLE": "1",
+                "BANJIE_WORKFLOWS": str(self.home / "workflows"),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -113,7 +125,8 @@ def running(home: Path) -> Iterator[Office]:
     """An office that answers, and that is gone in the end."""
     office = Office(home)
     try:
-        assert until(office.is_open, 60)
+        assert until(lambda: office.process.poll() is not None or office.is_open(), 60)
+        assert office.process.poll() is None, office.process.communicate()[0]
         yield office
     finally:
         office.process.kill()
@@ -157,6 +170,7 @@ def test_an_office_heals_itself_and_leaves_nothing_behind(home: Path) -> None:
         said, _ = office.process.communicate(timeout=20)
         assert office.process.returncode == 0
         assert f"http://127.0.0.1:{office.port}" in said
+        assert "banjie-sample" in said
         assert "stopped" in said
         assert are_gone(list(after.values()))
         assert not list((home / "run").glob("banjie_*"))

@@ -50,9 +50,11 @@ PROMISES = (
     CREATE FUNCTION refuse_rewriting_duty() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       IF TG_OP = 'DELETE' OR OLD.ended_at IS NOT NULL OR NEW.ended_at IS NULL
-        OR (NEW.item_id, NEW.family_id, NEW.person_id, NEW.role, NEW.duty, NEW.began_at)
+        OR (NEW.item_id, NEW.family_id, NEW.person_id, NEW.role, NEW.duty, NEW.assigned,
+            NEW.began_at)
           IS DISTINCT FROM
-          (OLD.item_id, OLD.family_id, OLD.person_id, OLD.role, OLD.duty, OLD.began_at) THEN
+          (OLD.item_id, OLD.family_id, OLD.person_id, OLD.role, OLD.duty, OLD.assigned,
+            OLD.began_at) THEN
         RAISE EXCEPTION 'a duty can only be ended, once'
           USING ERRCODE = 'restrict_violation', CONSTRAINT = 'duty_only_ends';
       END IF;
@@ -62,6 +64,35 @@ PROMISES = (
     """
     CREATE TRIGGER duty_only_ends BEFORE UPDATE OR DELETE ON item_duty
       FOR EACH ROW EXECUTE FUNCTION refuse_rewriting_duty()
+    """,
+    """
+    CREATE TRIGGER duties_are_kept BEFORE TRUNCATE ON item_duty
+      FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()
+    """,
+    # An item is for ever, and what it is never changes; its state follows its journal forward only.
+    # The conditions are judged without calling the function, so a lawful move pays next to nothing.
+    """
+    CREATE FUNCTION refuse_rewriting_item() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'an item is never removed'
+          USING ERRCODE = 'restrict_violation', CONSTRAINT = 'item_is_never_removed';
+      END IF;
+      RAISE EXCEPTION 'item % only moves on', OLD.id
+        USING ERRCODE = 'restrict_violation', CONSTRAINT = 'item_only_moves_on';
+    END $$
+    """,
+    """
+    CREATE TRIGGER item_is_never_removed BEFORE DELETE ON item
+      FOR EACH ROW EXECUTE FUNCTION refuse_rewriting_item()
+    """,
+    """
+    CREATE TRIGGER item_only_moves_on BEFORE UPDATE ON item FOR EACH ROW
+      WHEN (NEW.seq < OLD.seq OR NEW.revision < OLD.revision
+        OR (NEW.id, NEW.number, NEW.workflow, NEW.version, NEW.family_id, NEW.received_at)
+          IS DISTINCT FROM
+          (OLD.id, OLD.number, OLD.workflow, OLD.version, OLD.family_id, OLD.received_at))
+      EXECUTE FUNCTION refuse_rewriting_item()
     """,
     # Every process keeps a copy of the office; this is how it learns that the copy is old.
     """
@@ -548,6 +579,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'leased'"),
     )
+    op.create_index(
+        "message_dead",
+        "message",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'dead'"),
+    )
     op.create_index("message_of_item", "message", ["item_id", "seq"], unique=False)
     op.create_index(
         "message_ready",
@@ -614,6 +652,7 @@ def downgrade() -> None:
     op.drop_index(
         "message_ready", table_name="message", postgresql_where=sa.text("status = 'ready'")
     )
+    op.drop_index("message_dead", table_name="message", postgresql_where=sa.text("status = 'dead'"))
     op.drop_index("message_of_item", table_name="message")
     op.drop_index(
         "message_leased", table_name="message", postgresql_where=sa.text("status = 'leased'")
@@ -683,6 +722,7 @@ def downgrade() -> None:
         "refuse_rewriting",
         "refuse_stray_event",
         "refuse_rewriting_duty",
+        "refuse_rewriting_item",
         "raise_office_revision",
     ):
         op.execute(f"DROP FUNCTION {function}()")

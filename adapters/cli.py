@@ -1,0 +1,284 @@
+"""`banjie`: the command line. Exit codes: 0 done, 1 done with faults or refused, 2 wrongly called."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapters import registry
+from adapters.terminal import DONE, FAULTY, ExistingFile, Sentences, complain, office_of, say
+from engine.errors import DefinitionError
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.importing import Import, Progress
+    from engine.people import Actor, Office
+
+app = typer.Typer(
+    cls=Sentences,
+    help="办结:让每一件投诉都有下文。Banjie: no grievance goes silent.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+export_app = typer.Typer(help="导出 · exports", no_args_is_help=True)
+app.add_typer(export_app, name="export")
+for name, child in registry.APPS.items():
+    app.add_typer(child, name=name)
+
+
+# --- the office at work -------------------------------------------------------------------------
+
+
+@app.command()
+def run() -> None:
+    """运行整个系统,Ctrl-C 停止 · Run everything until Ctrl-C."""
+    from adapters.supervisor import serve
+
+    serve(Settings())
+
+
+@app.command()
+def migrate() -> None:
+    """建表并登记流程版本 · Bring tables and workflows up to date."""
+    from adapters.opening import database_url, furnish
+    from workflows import catalog
+
+    settings = Settings()
+    declared = catalog(settings.workflows)
+    with database_url(settings) as url:
+        furnish(url, declared)
+    say(f"已更新:{len(declared.current)} 个流程 · up to date, {len(declared.current)} workflows")
+
+
+@app.command()
+def check(
+    folder: Annotated[Path | None, typer.Argument(exists=True, file_okay=False)] = None,
+) -> None:
+    """检查流程文件:健全与不沉默证明 · Check workflow files: soundness and the silence proof.
+
+    用示例单位的名册;设了 BANJIE_DATABASE_URL 则用该库的真实名册。
+    The sample office's roster, or the real one where BANJIE_DATABASE_URL is set.
+    """
+    from adapters import checking, sample
+
+    settings = Settings()
+    url = settings.database_url
+    roster = checking.real_roster(url.get_secret_value()) if url else None
+    text, holds = checking.check(folder or settings.workflows, roster or sample.roster())
+    say(text)
+    raise typer.Exit(DONE if holds else FAULTY)
+
+
+@app.command()
+def sweep() -> None:
+    """敲响到期的督办 · Climb every rung that is due."""
+    from engine import stalls
+
+    with office_of() as office:
+        climbed = stalls.sweep(office.database, office.casework)
+    say(f"督办 {climbed} 级 · {climbed} rungs climbed")
+
+
+@app.command()
+def deliver() -> None:
+    """发出待发的通知 · Send every message that is due."""
+    from adapters import channels
+    from engine import outbox
+
+    settings = Settings()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    with office_of(settings) as office:
+        texts = office.casework.catalog.texts
+        done = outbox.deliver(office.database, channels(settings), texts)
+    say(
+        f"发出 {done.sent},待重试 {done.retried},失败 {done.dead}"
+        f" · {done.sent} sent, {done.retried} to be tried again, {done.dead} dead"
+    )
+    raise typer.Exit(FAULTY if done.dead else DONE)
+
+
+@app.command()
+def verify() -> None:
+    """核对记录链 · Verify the journal: every chain, every commitment, every item."""
+    from engine import journal
+
+    with office_of() as office, office.database.transaction() as session:
+        count, faults = journal.verify(session)
+    for fault in faults:
+        complain(fault)
+    say(f"核对 {count} 条记录,{len(faults)} 处不符 · {count} events checked, {len(faults)} faults")
+    raise typer.Exit(FAULTY if faults else DONE)
+
+
+# --- taking in ----------------------------------------------------------------------------------
+
+
+@app.command(name="import")
+def import_(
+    file: ExistingFile,
+    workflow: Annotated[str, typer.Option(help="流程 · the workflow")],
+    map_: Annotated[
+        Path,
+        typer.Option(
+            "--map", exists=True, dir_okay=False, help="列与字段的对应 · columns to fields"
+        ),
+    ],
+    account: Annotated[
+        str, typer.Option("--as", help="以谁的名义登记 · whose act it is (account, or public)")
+    ] = "public",
+) -> None:
+    """导入 csv、json、xlsx 表格,可中断续传 · Import a table; killed anywhere, it goes on there.
+
+    对应文件的写法见 docs/examples。See docs/examples for the map.
+    """
+    from adapters.tables import pieces, read_table
+    from engine.errors import NotFound
+    from engine.importing import Import, run_digest
+    from engine.loader import parse
+    from engine.mapping import Mapper, missing_columns, read_map
+    from engine.people import PUBLIC
+
+    told = map_.read_bytes()
+    document = parse(told, map_.name)
+    table = read_table(file)
+    with office_of() as office:
+        declared = office.casework.catalog.named(workflow).workflow
+        found = read_map(document, declared)
+        if findings := missing_columns(found, table.columns, document):
+            raise DefinitionError(findings)
+        actor = PUBLIC
+        if account != PUBLIC.kind:
+            with office.database.transaction() as session:
+                actor = _staff(office.casework.house(session).office, account)
+        elif PUBLIC.kind not in declared.transitions["submit"][0].by:
+            raise NotFound(
+                "公众不能提出此类事项,请用 --as 指明登记人的账号。"
+                "The public cannot begin these; name the account that registers them with --as."
+            )
+        run = Import(
+            office.database,
+            office.casework,
+            Mapper(found, declared),
+            run_digest(pieces(file), told, workflow),
+            actor,
+        )
+        before = run.begun()
+        if before.read:
+            say(f"接着上次,已读 {before.read} 行 · going on after {before.read} rows")
+        _report(run, _take(run, table.rows))
+
+
+def _staff(office: Office, account: str) -> Actor:
+    from engine.errors import NotFound
+    from engine.people import Actor
+
+    person = office.person_named(account)
+    if person is None:
+        raise NotFound(f"没有账号 {account},请核对。There is no account {account}; check it.")
+    return Actor("person", person)
+
+
+def _take(run: Import, rows: Iterator[Any]) -> Progress:
+    """Take the rows in, with a counter on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    screen = Console(stderr=True)
+    with Bar(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("导入 · importing")
+
+        def told(progress: Progress) -> None:
+            line = f"读取 {progress.read} 接收 {progress.accepted} 拒收 {progress.refused}"
+            bar.update(task, description=line)
+
+        return run.take(rows, told)
+
+
+def _report(run: Import, progress: Progress) -> None:
+    for refusal in run.refusals():
+        say(f"第 {refusal.row} 行 · row {refusal.row}: {refusal.reason}")
+    read, accepted, refused = progress
+    say(
+        f"读取 {read} 行,接收 {accepted},拒收 {refused}"
+        f" · {read} rows read, {accepted} accepted, {refused} refused"
+    )
+
+
+@app.command()
+def replay(file: ExistingFile) -> None:
+    """按时间重演办理过程(JSON Lines)· Replay acts, each at its own moment.
+
+    每行 {item, workflow, act, at, actor, data},输出每行 {item, ok, state, error, code}。
+    仅限示例单位或空库。Only in a sample office or an empty database.
+    """
+    import orjson
+
+    from engine.errors import Refused
+    from engine.replaying import Replay
+
+    settings = Settings()
+    with office_of(settings) as office, file.open("rb") as lines:
+        run = Replay(office.database, office.casework)
+        if not settings.sample and not run.empty():
+            raise Refused(
+                "重演会写入办理记录,只能在示例单位(BANJIE_SAMPLE=1)或空库中进行。"
+                "A replay writes a history; use a sample office (BANJIE_SAMPLE=1) or an empty database."
+            )
+        for outcome in run.run(lines):
+            say(orjson.dumps(outcome._asdict()).decode())
+
+
+# --- what leaves --------------------------------------------------------------------------------
+
+
+@export_app.command("ocel")
+def export_ocel(file: Annotated[Path, typer.Argument(dir_okay=False, writable=True)]) -> None:
+    """导出 OCEL 2.0 事件日志 · Export the journal as OCEL 2.0 JSON, without sealed workflows."""
+    from adapters import ocel
+
+    with office_of() as office:
+        items, events = ocel.export_ocel(office.database, file)
+    say(f"导出 {items} 件事项、{events} 条记录 · {items} items, {events} events")
+
+
+@app.command()
+def backup(folder: Annotated[Path, typer.Argument(file_okay=False)]) -> None:
+    """备份到一个新文件夹 · Back up into a new folder."""
+    from adapters.backups import back_up
+    from adapters.opening import database_url
+
+    settings = Settings()
+    with database_url(settings) as url:
+        held = back_up(url, folder, settings.home)
+    say(
+        f"备份完成:{held.items} 件事项、{held.events} 条记录。密钥 {settings.secret_path} 不在其中,"
+        f"请另行保管 · backed up: {held.items} items, {held.events} events; "
+        "keep a copy of the key elsewhere"
+    )
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)]) -> None:
+    """恢复到空的数据库并核对记录链 · Restore into an empty database and verify the journal."""
+    from adapters import backups
+    from adapters.opening import database_url
+
+    settings = Settings()
+    with database_url(settings) as url:
+        held, faults = backups.restore(url, folder, settings.home)
+    for fault in faults:
+        complain(fault)
+    say(
+        f"已恢复 {held.items} 件事项、{held.events} 条记录,{len(faults)} 处不符"
+        f" · restored {held.items} items, {held.events} events; {len(faults)} faults"
+    )
+    raise typer.Exit(FAULTY if faults else DONE)

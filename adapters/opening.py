@@ -1,0 +1,85 @@
+"""The office's database opened for a command: the one named, the one that runs, or one started now."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adapters.embedded import Postgres
+from engine.casework import Casework
+from engine.catalog import install
+from engine.database import Database, execute, migrate
+from engine.errors import NotFound
+from workflows import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.catalog import Catalog
+    from engine.settings import Settings
+
+__all__ = ["Opened", "database_url", "demand_tables", "furnish", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An office at work: its database and its verbs."""
+
+    database: Database
+    casework: Casework
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The address of the office's database, for the time of a block.
+
+    Without BANJIE_DATABASE_URL it is the embedded server of the state folder: the running one, or
+    one started for the block. Raises ServerError where it cannot start.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with Postgres(settings.home) as server:
+        yield server.url("banjie")
+
+
+def furnish(url: str, declared: Catalog) -> None:
+    """Bring tables and workflows up to date. Safe to call at once from several processes."""
+    migrate(url)
+    database = Database(url, 1)
+    try:
+        database.perform(lambda session: install(session, declared))
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Opened]:
+    """The office, for the time of a block.
+
+    An embedded database is furnished on the way; one of somebody's own must have been, by
+    `banjie migrate`. Raises DefinitionError, ServerError, NotFound, Busy.
+    """
+    declared = catalog(settings.workflows)
+    with database_url(settings) as url:
+        if settings.database_url is None:
+            furnish(url, declared)
+        database = Database(url, settings.pool_size)
+        try:
+            demand_tables(database)
+            database.perform(lambda session: install(session, declared))
+            outward = "console" if settings.smtp_url is None else "mail"
+            yield Opened(database, Casework(declared, outward, settings.address))
+        finally:
+            database.close()
+
+
+def demand_tables(database: Database) -> None:
+    """Raise NotFound, with what to do, where a database was never migrated."""
+    with database.transaction() as session:
+        row = execute(session, "SELECT to_regclass('bureau') IS NULL AS bare").fetchone()
+    if row is None or row["bare"]:
+        raise NotFound(
+            "数据库尚未建表,请先运行 banjie migrate。The database has no tables yet; run `banjie migrate`."
+        )

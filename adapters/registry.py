@@ -1,0 +1,133 @@
+"""Commands that keep the office's registers: its calendar, units, people and systems outside."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from adapters.terminal import ExistingFile, office_of, say
+from engine.settings import Settings
+
+calendar_app = typer.Typer(help="工作日历 · the working-day calendar", no_args_is_help=True)
+sample_app = typer.Typer(help="示例单位 · the sample office", no_args_is_help=True)
+user_app = typer.Typer(help="人员 · people", no_args_is_help=True)
+unit_app = typer.Typer(help="单位 · units", no_args_is_help=True)
+webhook_app = typer.Typer(help="外部系统 · systems outside", no_args_is_help=True)
+APPS = {
+    "calendar": calendar_app,
+    "sample": sample_app,
+    "user": user_app,
+    "unit": unit_app,
+    "webhook": webhook_app,
+}
+
+
+# --- the calendar -------------------------------------------------------------------------------
+
+
+@calendar_app.command("load")
+def calendar_load(file: ExistingFile) -> None:
+    """载入某年放假安排,重算在办时限 · Load a year's holidays and recompute running deadlines."""
+    from adapters.calendar_files import load_calendar
+    from engine import stalls
+
+    with office_of() as office:
+        loaded = load_calendar(office.database, file)
+        moved = stalls.reproject(office.database, office.casework)
+    say(
+        f"{loaded.year} 年第 {loaded.edition} 版:放假 {loaded.off} 天、调休上班 {loaded.work} 天,"
+        f"{moved} 个时限改期 · edition {loaded.edition} of {loaded.year}: {loaded.off} days off, "
+        f"{loaded.work} made up for, {moved} deadlines moved"
+    )
+
+
+@calendar_app.command("due")
+def calendar_due(
+    start: Annotated[str, typer.Argument(help="起算事件之日 · day of the event, 2026-09-24")],
+    span: Annotated[list[str], typer.Argument(help="期限 · a length of time: 5 working days")],
+) -> None:
+    """逐日列出期限的计算 · Print the working of a due date, day by day."""
+    from adapters.due_table import due_table
+
+    text = due_table(Settings(), start, " ".join(span))
+    say(text)
+
+
+# --- the people ---------------------------------------------------------------------------------
+
+
+@unit_app.command("add")
+def unit_add(
+    code: Annotated[str, typer.Argument(help="代码 · code, like AUD")],
+    name: Annotated[str, typer.Argument(help="名称 · name")],
+    under: Annotated[
+        str | None, typer.Option(help="上级单位的代码 · code of the unit above")
+    ] = None,
+) -> None:
+    """添加单位,首个即本局 · Add a unit; the first one is the bureau."""
+    from adapters.staffing import add_unit
+
+    with office_of() as office:
+        add_unit(office.database, code, name, under)
+    say(f"已添加 {code} {name} · added")
+
+
+@user_app.command("add")
+def user_add(
+    account: Annotated[str, typer.Argument(help="账号 · account")],
+    name: Annotated[str, typer.Option(help="姓名 · name")],
+    unit: Annotated[str, typer.Option(help="所在单位 · home unit, by code or name")],
+    role: Annotated[
+        list[str], typer.Option(help="角色@单位 · role@unit, more than once for more roles")
+    ] = [],  # noqa: B006 - typer copies it
+    email: Annotated[str | None, typer.Option(help="邮箱 · for notices")] = None,
+    certified_until: Annotated[
+        str | None, typer.Option(help="执法证有效期至 · certificate valid until, 2030-12-31")
+    ] = None,
+) -> None:
+    """添加人员,口令从终端或标准输入读取 · Add somebody; the password comes from the terminal or stdin."""
+    from adapters.staffing import Newcomer, add_user
+
+    if sys.stdin.isatty():
+        password = typer.prompt("口令 · password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    newcomer = Newcomer(account, name, unit, tuple(role), email, certified_until, password)
+    with office_of() as office:
+        add_user(office.database, office.casework.catalog, newcomer)
+    say(f"已添加 {account} · added")
+
+
+@sample_app.command("load")
+def sample_load() -> None:
+    """装入示例单位与账号 · Load the sample office and its accounts."""
+    from adapters import sample
+    from engine.errors import Refused
+
+    settings = Settings()
+    if not settings.sample:
+        raise Refused(
+            "示例账号的口令是公开的,只在 BANJIE_SAMPLE=1 时装入。"
+            "Sample accounts have a published password and exist only under BANJIE_SAMPLE=1."
+        )
+    with office_of(settings) as office:
+        sample.load(office.database, office.casework)
+    say(f"示例账号 · sample accounts (口令 · password: {sample.PASSWORD}):")
+    for at in range(0, len(sample.ACCOUNTS), 7):
+        say(f"    {' '.join(sample.ACCOUNTS[at : at + 7])}")
+
+
+@webhook_app.command("add")
+def webhook_add(
+    url: Annotated[str, typer.Argument(help="接收地址 · where to post")],
+    unit: Annotated[str, typer.Option(help="听哪个单位的事项 · whose items it hears of")],
+) -> None:
+    """登记接收督办的外部系统 · Let a system outside hear of rungs, by signed webhook."""
+    from adapters.staffing import add_endpoint
+
+    settings = Settings()
+    with office_of(settings) as office:
+        secret = add_endpoint(office.database, url, unit, settings.webhook_hosts)
+    say(f"签名密钥(只显示这一次)· signing secret, shown only now:\n{secret}")

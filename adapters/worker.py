@@ -1,0 +1,199 @@
+"""The worker: Celery runs what is due, PostgreSQL knows what is due.
+
+Three tasks without arguments, each of which asks the database; so whatever happens to Valkey (wiped,
+killed, forged messages in it) costs at most a few seconds until the next beat, and a task that runs
+twice or at once with itself does nothing twice. Nothing here has an ETA, a countdown, a retry or a
+result: a task that fails is called again by the beat. Hints do not expire either: an expiry would
+compare the clocks of two hosts, and the clock that is wrong would leave the worker deaf.
+
+    celery --app adapters.worker worker --without-gossip --without-mingle --without-heartbeat
+    celery --app adapters.worker beat
+
+`banjie sweep` and `banjie deliver` run the same functions without Celery.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import redis
+from celery import Celery
+from celery.signals import after_setup_logger, worker_init
+
+from engine.errors import BanjieError
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.casework import Casework
+    from engine.database import Database
+    from engine.outbox import Channel
+
+VISIBILITY = 300
+"""Seconds after which Valkey gives an unfinished hint to another worker; far above any task's
+limit, for a shorter one runs a task several times at once."""
+
+QUEUE = "banjie"
+
+log = logging.getLogger("banjie.worker")
+
+
+class Rooms(NamedTuple):
+    """What the tasks work with."""
+
+    database: Database
+    casework: Casework
+    channels: Mapping[str, Channel]
+
+
+def create_app(settings: Settings) -> Celery:
+    """The Celery application of an installation, with its timetable."""
+    broker = settings.redis_url
+    app = Celery("banjie", broker=broker.get_secret_value() if broker else "redis://127.0.0.1:6379")
+    app.conf.update(
+        accept_content=["json"],
+        beat_scheduler="celery.beat:Scheduler",  # intervals need no memory, so beat keeps no file
+        beat_schedule={
+            "sweep": {"task": "sweep", "schedule": 5.0},
+            "deliver": {"task": "deliver", "schedule": 5.0},
+            "tidy": {"task": "tidy", "schedule": 3600.0},
+        },
+        broker_connection_max_retries=None,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": 5,
+            "socket_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+        },
+        task_acks_late=True,
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_reject_on_worker_lost=True,
+        task_send_sent_event=False,
+        task_soft_time_limit=45,
+        task_time_limit=60,
+        timezone="Asia/Shanghai",
+        visibility_timeout=VISIBILITY,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        worker_concurrency=2,
+        worker_enable_remote_control=False,  # who can write to Valkey must not command the worker
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=False,
+        worker_soft_shutdown_timeout=20,
+    )
+    app.task(name="sweep")(sweep)
+    app.task(name="deliver")(deliver)
+    app.task(name="tidy")(tidy)
+    return app
+
+
+def sweep() -> None:
+    """Climb every rung that is due."""
+    from engine import stalls
+
+    rooms = open_rooms()
+    if climbed := stalls.sweep(rooms.database, rooms.casework):
+        log.info("sweep: %d rungs climbed", climbed)
+
+
+def deliver() -> None:
+    """Send every message that is due."""
+    from engine import outbox
+
+    rooms = open_rooms()
+    texts = rooms.casework.catalog.texts
+    done = outbox.deliver(rooms.database, rooms.channels, texts)
+    if any(done):
+        log.info("deliver: %d sent, %d to be tried again, %d dead", *done)
+
+
+def tidy() -> None:
+    """Delete what nobody needs any more, a thousand rows at a time."""
+    from engine.database import execute
+
+    for statement in (_OLD_ANSWERS, _OLD_LOGINS):
+        deleted = 1
+        while deleted:
+            with open_rooms().database.transaction() as session:
+                deleted = execute(session, statement).rowcount
+
+
+@cache
+def open_rooms() -> Rooms:
+    """Read the workflows and the settings once a process.
+
+    No connection is opened here, so that children forked later do not share one.
+    """
+    import workflows
+    from adapters import channels
+    from engine.casework import Casework
+    from engine.database import Database
+
+    settings = Settings()
+    if settings.database_url is None:
+        raise BanjieError(
+            "没有设置数据库地址。Set BANJIE_DATABASE_URL (`banjie run` does it for you)."
+        )
+    return Rooms(
+        Database(settings.database_url.get_secret_value(), settings.pool_size),
+        Casework(
+            workflows.catalog(settings.workflows),
+            outward="mail" if settings.smtp_url else "console",
+            public_url=settings.address,
+        ),
+        channels(settings),
+    )
+
+
+@worker_init.connect
+def _open_early(**_: Any) -> None:
+    """Open the rooms before the children are forked: they share the memory, and a fault in a
+    workflow file stops the worker at its start.
+    """
+    try:
+        open_rooms()
+    except (BanjieError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    _clear_hints()
+    gc.collect()
+    gc.freeze()
+
+
+def _clear_hints() -> None:
+    """Begin with an empty queue: no hint is worth keeping, and kombu ends the worker over every one
+    that it cannot read, so that a queue of nonsense would mean as many restarts.
+    """
+    with (
+        suppress(redis.RedisError),  # Valkey is away: the worker waits for it
+        redis.Redis.from_url(app.conf.broker_url, socket_timeout=5) as valkey,
+    ):
+        valkey.delete(QUEUE, f"_kombu.binding.{QUEUE}", "unacked", "unacked_index")
+
+
+@after_setup_logger.connect
+def _speak_less(**_: Any) -> None:
+    """Two lines for every tick of the beat would bury what matters."""
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+_OLD_ANSWERS = """
+DELETE FROM answer WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM answer WHERE created_at < now() - interval '7 days' LIMIT 1000))
+"""
+
+_OLD_LOGINS = """
+DELETE FROM login WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM login WHERE expires_at < now() LIMIT 1000))
+"""
+
+app = create_app(Settings())

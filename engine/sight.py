@@ -1,0 +1,139 @@
+"""Who sees what, as SQL: the same rule as `Desk.sees`, for lists that must not load what they hide.
+
+A person sees an item by a role that watches its workflow and whose scope covers its unit, or by a
+duty on it; never where the family bars them or the unit complained of is above their home. Scopes
+are few and equal for most workflows, so they become a handful of (workflows, units) pairs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.desk import watching_roles
+from engine.workdays import SHANGHAI
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from engine.catalog import Catalog
+    from engine.desk import Desk, House
+    from engine.people import Actor
+
+NOT_HIDDEN = """
+  (i.subject_unit_id IS NULL OR i.subject_unit_id <> ALL(%(above)s::int[]))
+  AND i.family_id <> ALL(ARRAY(SELECT b.family_id FROM item_duty b WHERE b.person_id = %(me)s
+    AND b.duty IN ('accused', 'recused') AND b.ended_at IS NULL))"""
+"""Nothing of a family that bars the person, nothing about the unit they belong to."""
+
+OWN = """EXISTS (SELECT FROM item_duty o WHERE o.item_id = i.id AND o.person_id = %(me)s
+    AND o.ended_at IS NULL)"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Workflows (in these versions; None: in all) a person watches in the same units."""
+
+    workflows: tuple[str, ...]
+    versions: tuple[int, ...] | None
+    units: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one person may see today.
+
+    `above`: the units whose complaints are hidden from them. `covered`: roles whose duties add
+    nothing, because whoever holds the role sees all its items anyway.
+    """
+
+    person: int
+    scopes: tuple[Scope, ...]
+    above: tuple[int, ...]
+    covered: tuple[str, ...]
+    everything: frozenset[str]
+    everywhere: frozenset[int]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameters of :data:`NOT_HIDDEN`, :data:`OWN` and :meth:`visible`."""
+        values: dict[str, Any] = {"me": self.person, "above": list(self.above)}
+        for at, scope in enumerate(self.scopes):
+            values[f"w{at}"] = list(scope.workflows)
+            values[f"u{at}"] = sorted(scope.units)
+            values[f"v{at}"] = list(scope.versions or ())
+        return values
+
+    def within(self, at: int, *, units: bool = True) -> str:
+        """SQL: the item `i` lies in a scope; conditions that everything meets are left out."""
+        scope = self.scopes[at]
+        parts = []
+        if scope.versions is not None or set(scope.workflows) != self.everything:
+            parts.append(f"i.workflow = ANY(%(w{at})s)")
+        if scope.versions is not None:
+            parts.append(f"i.version = ANY(%(v{at})s)")
+        if units and scope.units != self.everywhere:
+            parts.append(f"i.unit_id = ANY(%(u{at})s::int[])")
+        return " AND ".join(parts) or "true"
+
+    def visible(self) -> str:
+        """SQL: whether the person may see the item `i`; for lists another condition keeps short."""
+        ways = [f"({self.within(at)})" for at in range(len(self.scopes))]
+        return f"{NOT_HIDDEN} AND ({' OR '.join([*ways, OWN])})"
+
+
+def sight(desk: Desk, house: House, actor: Actor) -> Sight:
+    """What a person may see, from their roles, the roles of those they stand in for, and homes."""
+    office, person = house.office, actor.person
+    if person is None:
+        raise ValueError("only people look at lists")
+    today = house.now.astimezone(SHANGHAI).date()
+    held: dict[str, set[int]] = defaultdict(set)
+    bearers = [person.id] + [
+        absent
+        for absent, first, last, substitute in office.leave
+        if substitute == person.id and first <= today <= last
+    ]
+    for bearer in bearers:
+        for role, unit in office.roles(bearer):
+            held[role].add(unit)
+    below = {unit: frozenset(office.below(unit)) for units in held.values() for unit in units}
+    seen: dict[str, dict[int, frozenset[int]]] = defaultdict(dict)
+    for (name, version), bound in desk.catalog.bound.items():
+        units = (unit for role in watching_roles(bound) for unit in held.get(role, ()))
+        seen[name][version] = frozenset().union(*(below[unit] for unit in units))
+    groups: dict[tuple[tuple[int, ...] | None, frozenset[int]], list[str]] = defaultdict(list)
+    for name, versions in seen.items():
+        if len(set(versions.values())) == 1:
+            groups[None, next(iter(versions.values()))].append(name)
+        else:
+            for version, covers in versions.items():
+                groups[(version,), covers].append(name)
+    return Sight(
+        person=person.id,
+        scopes=tuple(
+            Scope(tuple(names), versions, units)
+            for (versions, units), names in groups.items()
+            if units
+        ),
+        above=tuple(unit for unit in office.above(person.unit_id) if unit != office.root),
+        covered=_covered(
+            desk.catalog, {role for role, units in held.items() if office.root in units}
+        ),
+        everything=frozenset(seen),
+        everywhere=frozenset(office.units),
+    )
+
+
+def _covered(catalog: Catalog, everywhere: Collection[str]) -> tuple[str, ...]:
+    """Roles held for the whole bureau that watch every workflow in which anybody bears them."""
+    return tuple(
+        role
+        for role in everywhere
+        if all(
+            role in watching_roles(bound)
+            for bound in catalog.bound.values()
+            if role in bound.workflow.roles
+        )
+    )

@@ -1,0 +1,367 @@
+"""One item as people see it: its page, its journal, and what the petitioner is shown.
+
+Personal fields are on the page only for those who may work on the item now; they are never in an
+answer to a write, because such answers are kept to be given again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine import effects
+from engine.boards import told_text
+from engine.database import execute
+from engine.desk import not_found
+from engine.dossier import READ, Dossier
+from engine.paging import Page, last_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from engine.casework import Casework
+    from engine.deadlines import Clock
+    from engine.paging import Key
+    from engine.people import Actor
+
+READ_NUMBER = READ + " WHERE i.number = %s"
+KIN = """
+SELECT (SELECT p.number FROM item p WHERE p.id = %(parent)s) AS parent,
+  (SELECT coalesce(jsonb_agg(c.number ORDER BY c.id), '[]') FROM item c
+    WHERE c.parent_id = %(item)s) AS children,
+  (SELECT coalesce(jsonb_object_agg(k.deadline_id || ' ' || k.rung, k.climbed_at), '{}')
+    FROM climb k WHERE k.deadline_id = ANY(%(clocks)s)) AS climbed
+"""
+
+
+def read_item(session: Session, desk: Casework, number: str) -> Dossier:
+    """An item as it stands, whoever asks. Raises NotFound."""
+    row = execute(session, READ_NUMBER, (number,)).fetchone()
+    if row is None:
+        raise not_found()
+    return desk.dossier(session, row, None)
+
+
+def item_view(
+    session: Session, desk: Casework, actor: Actor, number: str, *, personal: bool = False
+) -> dict[str, Any]:
+    """An item with its deadlines and what the actor can do; with `personal`, its personal fields
+    too where the actor may work on it. Raises NotFound.
+    """
+    dossier = read_item(session, desk, number)
+    if not desk.sees(dossier, actor):
+        raise not_found()
+    return _shown(session, desk, actor, dossier, personal=personal)
+
+
+def view_after(session: Session, desk: Casework, actor: Actor, number: str) -> dict[str, Any]:
+    """The item after the actor's own act: the page, or where the act took it out of their sight
+    no more than what they did to it.
+    """
+    dossier = read_item(session, desk, number)
+    if desk.sees(dossier, actor):
+        return _shown(session, desk, actor, dossier, personal=False)
+    nothing: dict[str, Any] = {"data": {}, "parent": None, "due_at": None}
+    for name in ("assignees", "deadlines", "available", "children"):
+        nothing[name] = []
+    return {**_outline(dossier), **nothing}
+
+
+def _outline(dossier: Dossier) -> dict[str, Any]:
+    workflow, office = dossier.workflow, dossier.office
+    state = workflow.states[dossier.state]
+    return {
+        "number": dossier.number,
+        "workflow": workflow.workflow,
+        "version": workflow.version,
+        "title": workflow.title,
+        "title_en": workflow.title_en,
+        "state": dossier.state,
+        "state_title": state.title,
+        "state_title_en": state.title_en,
+        "revision": dossier.revision,
+        "unit": office.units[dossier.unit_id].code,
+        "channel": dossier.channel,
+        "received_at": dossier.received_at,
+        "entered_at": dossier.entered_at,
+        "closed_at": dossier.closed_at,
+        "rung": dossier.rung,
+        "stalled": dossier.rung > 0,
+    }
+
+
+def _shown(
+    session: Session, desk: Casework, actor: Actor, dossier: Dossier, *, personal: bool
+) -> dict[str, Any]:
+    values = {
+        "parent": dossier.parent_id,
+        "item": dossier.id,
+        "clocks": [clock.id for clock in dossier.clocks],
+    }
+    kin = execute(session, KIN, values).fetchone() or {}
+    related = [number for number in (kin["parent"], *kin["children"]) if number]
+    seen = _seen(session, desk, actor, related) if related else set()
+    data = dict(dossier.data)
+    if personal and may_work(dossier, actor):
+        fields = dossier.workflow.fields
+        data |= {name: value for name, value in dossier.personal.items() if name in fields}
+    office = dossier.office
+    dues = [c.due_at for c in dossier.clocks if c.kind == "limit" and c.due_at and not c.paused_at]
+    return {
+        **_outline(dossier),
+        "due_at": min(dues, default=None),
+        "data": data,
+        "assignees": [office.people[person].account for person in dossier.assigned()],
+        "deadlines": [_deadline(desk, dossier, clock, kin["climbed"]) for clock in dossier.clocks],
+        "available": [
+            {
+                "transition": option.transition,
+                "title": option.title,
+                "title_en": option.title_en,
+                "allowed": option.allowed,
+                "missing": option.missing,
+                "reasons": option.reasons,
+            }
+            for option in desk.available(dossier, actor)
+        ],
+        "children": [number for number in kin["children"] if number in seen],
+        "parent": kin["parent"] if kin["parent"] in seen else None,
+    }
+
+
+def _seen(session: Session, desk: Casework, actor: Actor, numbers: list[str]) -> set[str]:
+    """Those of some items the actor may know of."""
+    rows = execute(session, READ + " WHERE i.number = ANY(%s)", (numbers,)).fetchall()
+    dossiers = (desk.dossier(session, row, None) for row in rows)
+    return {dossier.number for dossier in dossiers if desk.sees(dossier, actor)}
+
+
+def may_work(dossier: Dossier, actor: Actor) -> bool:
+    """Whether somebody is assigned to the item or can move it on from where it stands."""
+    return actor.id in {*dossier.assigned(), *effects.holders(dossier)}
+
+
+def _deadline(
+    desk: Casework, dossier: Dossier, clock: Clock, climbed: Mapping[str, Any]
+) -> dict[str, Any]:
+    clockwork = desk.clockwork(dossier.bound, dossier.calendar)
+    spec = dossier.workflow.deadlines.get(clock.name)
+    return {
+        "name": clock.name,
+        "title": spec.title if spec else dossier.workflow.states[dossier.state].title,
+        "kind": clock.kind,
+        "rule": clock.rule,
+        "span": str(clock.span),
+        "started_on": clock.started_at.date(),
+        "due_on": clock.due_on,
+        "due_at": clock.due_at,
+        "provisional": clock.provisional,
+        "paused": clock.paused_at is not None,
+        "extension": str(clock.extension) if clock.extension else None,
+        "rungs": [
+            {
+                "at": str(rung.at),
+                "level": rung.level,
+                "act": rung.act,
+                "tell": list(rung.tell),
+                "rings_at": clockwork.rung_at(clock, place),
+                "climbed_at": climbed.get(f"{clock.id} {place}"),
+            }
+            for place, rung in enumerate(clockwork.rungs(clock))
+        ],
+    }
+
+
+EVENTS = """
+SELECT e.seq, e.at, e.actor_id, e.role, e.act, e.from_state, e.to_state, e.data, e.commitment, e.hash,
+  p.data AS personal
+FROM event e LEFT JOIN personal_data p ON %(works)s AND p.item_id = e.item_id AND p.seq = e.seq
+WHERE e.item_id = %(item)s AND e.seq > %(last)s ORDER BY e.seq LIMIT %(n)s
+"""
+
+
+def events(
+    session: Session,
+    desk: Casework,
+    actor: Actor,
+    number: str,
+    *,
+    after: Key | None = None,
+    limit: int = 50,
+) -> Page:
+    """The journal of an item, oldest first. `data` is what the hash covers; what the event committed
+    to is shown beside it to those who may work on the item.
+    """
+    dossier = read_item(session, desk, number)
+    if not desk.sees(dossier, actor):
+        raise not_found()
+    values = {
+        "item": dossier.id,
+        "last": last_number(after) if after else 0,
+        "works": may_work(dossier, actor),
+        "n": limit + 1,
+    }
+    people = dossier.office.people
+
+    def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "seq": row["seq"],
+            "at": row["at"],
+            "actor": people[row["actor_id"]].account if row["actor_id"] else row["role"],
+            "role": row["role"],
+            "act": row["act"],
+            "from": row["from_state"],
+            "to": row["to_state"],
+            "data": row["data"],
+            "personal": row["personal"] or {},
+            "commitment": bytes(row["commitment"]).hex() if row["commitment"] else None,
+            "hash": bytes(row["hash"]).hex(),
+        }
+
+    rows = execute(session, EVENTS, values).fetchall()
+    more = len(rows) > limit
+    return Page([shown(row) for row in rows[:limit]], [rows[limit - 1]["seq"]] if more else None)
+
+
+TRACKED = """
+SELECT m.id, m.seq, m.text, m.payload, m.rung, m.created_at, %(number)s AS item FROM message m
+WHERE m.item_id = %(item)s AND m.channel = 'track' ORDER BY m.seq, m.id
+"""
+LETTERS = """
+SELECT title, body, digest, drafted_at FROM document
+WHERE item_id = %(item)s AND seq <= %(told)s AND template = ANY(%(templates)s) ORDER BY seq, id
+"""
+OUTWARD_LETTERS = (
+    "acceptance_notice",
+    "decision_letter",
+    "extension_notice",
+    "mediation_acceptance",
+    "mediation_agreement",
+    "mediation_notice",
+    "mediation_refusal",
+    "mediation_termination",
+    "recusal_decision",
+    "refusal_notice",
+    "reply_letter",
+    "report_result_notice",
+    "resumption_notice",
+    "review_decision",
+    "supplement_notice",
+    "suspension_notice",
+    "transfer_letter",
+)
+"""Letters addressed to the petitioner. One is shown from the first message after it was drafted on:
+a reply lies in the file before it is sent."""
+
+
+def track_view(session: Session, desk: Casework, public: Actor, number: str) -> dict[str, Any]:
+    """What the petitioner is shown: where the item stands, by when, what was told, their rights."""
+    dossier = read_item(session, desk, number)
+    office, workflow = dossier.office, dossier.workflow
+    state, unit = workflow.states[dossier.state], office.units[dossier.unit_id]
+    values = {"item": dossier.id, "number": number, "templates": list(OUTWARD_LETTERS)}
+    told = execute(session, TRACKED, values).fetchall()
+    letters = execute(
+        session, LETTERS, {**values, "told": max((m["seq"] for m in told), default=0)}
+    )
+    duties = [c for c in dossier.clocks if c.kind == "limit" and c.ladder]
+    duties.sort(key=lambda clock: (clock.due_at is None, clock.due_at, clock.id))
+    return {
+        "number": number,
+        "workflow": workflow.workflow,
+        "title": workflow.title,
+        "title_en": workflow.title_en,
+        "state": {
+            "name": dossier.state,
+            "title": state.title,
+            "title_en": state.title_en,
+            "plain": _plain(state.title, unit.name, final=state.final),
+            "plain_en": f"Your submission stands at: {state.title_en}.",
+            "final": state.final,
+            "since": dossier.entered_at,
+        },
+        "unit": {"code": unit.code, "name": unit.name},
+        "received_at": dossier.received_at,
+        "due": _due(desk, dossier, duties[0]) if duties else None,
+        "deadlines": [_due(desk, dossier, clock, working=False) for clock in duties],
+        "messages": [_message(desk, row) for row in told],
+        "letters": [
+            {
+                "title": row["title"],
+                "body": row["body"],
+                "drafted_at": row["drafted_at"],
+                "digest": bytes(row["digest"]).hex(),
+            }
+            for row in letters
+        ],
+        "rights": _rights(desk, dossier, public),
+    }
+
+
+def _plain(state: str, unit: str, *, final: bool) -> str:
+    if final:
+        return f"您反映的事项已结束，结果为“{state}”。"
+    return f"您反映的事项现由{unit}办理，处于“{state}”环节。"
+
+
+def _message(desk: Casework, row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = told_text(desk.catalog.texts, row)
+    return {"at": shown["created_at"], "title": shown["title"], "body": shown["body"]}
+
+
+def _due(desk: Casework, dossier: Dossier, clock: Clock, *, working: bool = True) -> dict[str, Any]:
+    spec = dossier.workflow.deadlines[clock.name]
+    found: dict[str, Any] = {
+        "name": clock.name,
+        "title": spec.title,
+        "title_en": spec.title_en,
+        "due_on": clock.due_on,
+        "due_at": clock.due_at,
+        "provisional": clock.provisional,
+        "paused": clock.paused_at is not None,
+    }
+    if working:
+        days = desk.clockwork(dossier.bound, dossier.calendar).printed_working(clock)
+        found["working"] = [
+            {"date": day.date, "counts": day.counts, "why": day.why} for day in days
+        ]
+    return found
+
+
+def _rights(desk: Casework, dossier: Dossier, public: Actor) -> list[dict[str, Any]]:
+    """What the petitioner may do now, what each asks for, and until when."""
+    rights = []
+    for option in desk.available(dossier, public):
+        variant = dossier.workflow.variant(option.transition, dossier.state)
+        if variant is None or public.kind not in variant.by:
+            continue
+        rights.append(
+            {
+                "transition": option.transition,
+                "title": option.title,
+                "title_en": option.title_en,
+                "allowed": option.allowed,
+                "reasons": option.reasons,
+                "fields": [
+                    {
+                        "name": name,
+                        "title": dossier.workflow.fields[name].title,
+                        "title_en": dossier.workflow.fields[name].title_en,
+                        "type": dossier.workflow.fields[name].type,
+                        "required": name in option.missing,
+                    }
+                    for name in (*variant.requires, *variant.optional)
+                ],
+                "until": _until(dossier, variant.guards),
+            }
+        )
+    return rights
+
+
+def _until(dossier: Dossier, guards: tuple[str, ...]) -> datetime | None:
+    """The end of the window a right must be used in, where there is one."""
+    windows = [text.partition(".")[2] for text in guards if text.startswith("within_deadline.")]
+    found = (clock for name in windows if (clock := dossier.clock(name)))
+    return next((clock.due_at for clock in found), None)
