@@ -1,0 +1,1 @@
+"""The counter: the one face of the office that programs talk to."""

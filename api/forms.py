@@ -1,0 +1,235 @@
+"""What goes in, with an example of each. Bodies are closed: an unknown member is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import Path, Query
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+MOST = 100
+NUMBER = "执诉2026-0123456789"
+PLAIN = r"^[^\x00-\x1f\x7f]+$"
+
+
+def storable(value: Any) -> Any:
+    """JSON whose every text can be kept: no NUL, no half of a surrogate pair."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            if "\x00" in each or any("\ud800" <= char <= "\udfff" for char in each):
+                raise ValueError("含有无法保存的字符 (holds characters that cannot be stored)")
+        elif isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+    return value
+
+
+def _text(most: int, least: int = 1) -> Any:
+    return StringConstraints(min_length=least, max_length=most)
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Line = Annotated[str, _text(200), StringConstraints(pattern=PLAIN)]
+Words = Annotated[str, _text(2000), AfterValidator(storable)]
+Data = Annotated[
+    dict[str, Any],
+    AfterValidator(storable),
+    Field(description="Field -> value, as the workflow declares them (GET /workflows/{name})."),
+]
+Number = Annotated[
+    str,
+    Path(pattern=PLAIN, max_length=40, description="Number of the item.", examples=[NUMBER]),
+]
+Transition = Annotated[
+    str, Path(pattern=r"^[a-z][a-z0-9_]{0,40}$", description="Name.", examples=["register"])
+]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=400, pattern=r"^[A-Za-z0-9_=-]+$", description="`next` of the page before."),
+]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="Rows of a page.")]
+Word = Annotated[str | None, Query(max_length=200, pattern=PLAIN)]
+Channel = Literal["web", "wechat", "phone", "letter", "visit", "12345", "12315"]
+StaffChannel = Literal[
+    "staff", "phone", "letter", "visit", "wechat", "12345", "12315", "superior", "internal",
+    "revisit", "questionnaire",
+]  # fmt: skip
+
+
+class Form(BaseModel):
+    """A body: closed against members it does not declare."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class WorklistQuery(BaseModel):
+    """What a worklist is narrowed to."""
+
+    workflow: Word = None
+    state: Word = None
+    unit: Word = None
+    assignee: Word = None
+    stalled: bool | None = None
+    due_before: Annotated[
+        date | AwareDatetime | None,
+        Field(description="Due at this moment or before; a date means its first instant."),
+    ] = None
+    q: Annotated[
+        str | None,
+        Field(max_length=40, pattern=PLAIN, description="The beginning of a number."),
+    ] = None
+    cursor: Cursor = None
+    limit: Limit = 50
+
+
+class Login(Form):
+    """Who logs in."""
+
+    account: Annotated[Line, Field(examples=["handler1"])]
+    password: Annotated[Line, Field(examples=["banjie-sample"])]
+
+
+class Submission(Form):
+    """What somebody brings to the public door."""
+
+    workflow: Annotated[Name, Field(examples=["grievance"])]
+    data: Annotated[
+        Data,
+        Field(
+            examples=[
+                {
+                    "narrative": "窗口以系统故障为由三次拒绝受理。",
+                    "respondent": "第一分局",
+                    "categories": ["M01"],
+                    "contact": {"name": "王某", "phone": "0374-0000000"},
+                }
+            ]
+        ),
+    ]
+    channel: Channel = "web"
+
+
+Code = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{16}$"), Field(examples=["0123456789012345"])
+]
+ItemNumber = Annotated[str, _text(40), StringConstraints(pattern=PLAIN), Field(examples=[NUMBER])]
+
+
+class Tracking(Form):
+    """Number and code of a submission."""
+
+    number: ItemNumber
+    code: Code
+
+
+class PublicAct(Tracking):
+    """A right the petitioner uses: object, withdraw, supply what was missing."""
+
+    transition: Annotated[Name, Field(examples=["withdraw"])]
+    data: Annotated[Data, Field(examples=[{"voluntary_statement": "本人自愿撤回。"}])] = {}
+
+
+class Registration(Form):
+    """What a member of staff registers."""
+
+    workflow: Annotated[Name, Field(examples=["grievance"])]
+    data: Annotated[
+        Data, Field(examples=[{"narrative": "来访反映收费不开票。", "respondent": "第一分局"}])
+    ]
+    channel: StaffChannel = "staff"
+
+
+class Move(Form):
+    """What a transition brings."""
+
+    data: Annotated[Data, Field(examples=[{"matter": "conduct"}])] = {}
+
+
+class ExtensionRequest(Form):
+    """More time, asked for by whoever holds the item."""
+
+    deadline: Annotated[Name, Field(examples=["investigate"])]
+    until: Annotated[date, Field(examples=["2026-12-31"])]
+    reason: Annotated[Words, Field(examples=["需要外地协查,回函未到。"])]
+
+
+class Assignment(Form):
+    """Other people for a role of the item."""
+
+    role: Annotated[Name, Field(examples=["handler"])]
+    people: Annotated[list[Line], Field(max_length=50, examples=[["handler1", "handler2"]])]
+    data: Annotated[Data, Field(examples=[{"declarations_signed": True}])] = {}
+
+
+class Note(Form):
+    """Something written down beside the item."""
+
+    text: Annotated[Words, Field(examples=["已电话联系当事人,约定周三来局。"])]
+
+
+class Told(Form):
+    """One of the office's texts, for the petitioner, the holders or a role."""
+
+    to: Annotated[Name, Field(examples=["public"], description="public, holder, or a role.")]
+    text: Annotated[Name, Field(examples=["supplement_needed"], description="A text's name.")]
+    note: Annotated[Words | None, Field(description="Kept in the house, never sent.")] = None
+
+
+class Bulk(Form):
+    """One act for many items; each succeeds or fails by itself."""
+
+    numbers: Annotated[list[ItemNumber], Field(min_length=1, max_length=MOST)]
+    act: Literal["urge", "reassign", "extend", "take_over"]
+    note: Annotated[Words | None, Field(description="urge: kept as a note.")] = None
+    role: Annotated[Name, Field(description="reassign, take_over: the role.")] = "handler"
+    people: Annotated[
+        list[Line], Field(max_length=50, description="reassign: who; take_over: who besides you.")
+    ] = []
+    data: Annotated[
+        Data, Field(description="reassign, take_over: as in the first assignment.")
+    ] = {}
+    deadline: Annotated[Name | None, Field(description="extend: which.")] = None
+    until: Annotated[date | None, Field(description="extend: to which day.")] = None
+    reason: Annotated[Words | None, Field(description="extend: why.")] = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.act == "extend" and not (self.deadline and self.until and self.reason):
+            raise ValueError("extend 须有 deadline、until、reason (needs deadline, until, reason)")
+        if self.act == "reassign" and not self.people:
+            raise ValueError("reassign 须有 people (needs people)")
+        return self
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"numbers": [NUMBER], "act": "urge", "note": "请尽快办理"}]
+        },
+    )
+
+
+class ClockMove(Form):
+    """How far the practice clock moves forward: by a length of time, or to a moment."""
+
+    advance: Annotated[
+        str | None, StringConstraints(max_length=40), Field(examples=["5 working days"])
+    ] = None
+    now: Annotated[AwareDatetime | None, Field(description="ISO 8601 with offset.")] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.advance is None) == (self.now is None):
+            raise ValueError("advance 与 now 写一个 (give either advance or now)")
+        return self

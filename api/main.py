@@ -1,0 +1,103 @@
+"""The composition root of the counter: settings in, an application out.
+
+`uvicorn --factory api.main:create_app`. Two applications in one process: `/api/v1`, which speaks
+JSON and problem details, and the root with the few pages. Both stand behind one gate.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from anyio.to_thread import current_default_thread_limiter, run_sync
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from api import (
+    auth,
+    calendar,
+    health,
+    items,
+    messages,
+    pages,
+    practice,
+    problems,
+    stalls,
+    submissions,
+    workflows,
+)
+from api.counter import Counter, refuse_strange_filters
+from api.cursors import Cursors
+from api.gate import Gate
+from engine.casework import Casework
+from engine.catalog import install
+from engine.codes import read_secret
+from engine.database import Database
+from engine.errors import BanjieError
+from engine.settings import Settings
+from workflows import HERE, catalog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+VERSION = "0.1.0"
+ROUTERS = (auth, submissions, items, stalls, messages, workflows, calendar, practice, health)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The counter of an office.
+
+    Reads the settings from the environment where none are given. Raises DefinitionError where a
+    workflow file is wrong, ValueError where no database is named.
+    """
+    counter = _counter(settings or Settings())
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        """As many requests at work as there are connections; the workflows known to the database."""
+        current_default_thread_limiter().total_tokens = counter.settings.pool_size
+        await run_sync(
+            lambda: counter.database.perform(
+                lambda session: install(session, counter.casework.catalog)
+            )
+        )
+        yield
+        counter.database.close()
+
+    api = FastAPI(openapi_url=None, version=VERSION, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, version=VERSION, redirect_slashes=False, lifespan=life)
+    for each in (api, app):
+        each.state.counter = counter
+        each.add_exception_handler(BanjieError, problems.refuse)
+        each.add_exception_handler(RequestValidationError, problems.refuse_request)
+        each.add_exception_handler(HTTPException, problems.refuse_plainly)
+        each.add_exception_handler(Exception, problems.break_down)
+    for room in ROUTERS:
+        api.include_router(room.router, dependencies=[Depends(refuse_strange_filters)])
+    app.include_router(pages.router)
+    app.include_router(health.router, include_in_schema=False)
+    pages.serve_description(app, api)
+    app.mount("/static", StaticFiles(directory=pages.STATIC))
+    app.mount("/api/v1", api)
+    app.add_middleware(Gate)
+    return app
+
+
+def _counter(settings: Settings) -> Counter:
+    if settings.database_url is None:
+        raise ValueError(
+            "没有指定数据库。No database is named: set BANJIE_DATABASE_URL, or start with `make run`."
+        )
+    found = catalog(settings.workflows)
+    secret = read_secret(settings.secret_path)
+    outward = "mail" if settings.smtp_url else "console"
+    return Counter(
+        settings=settings,
+        database=Database(settings.database_url.get_secret_value(), settings.pool_size),
+        casework=Casework(found, outward, settings.address),
+        secret=secret,
+        cursors=Cursors(secret),
+        gallery=workflows.Gallery(found, settings.workflows or HERE),
+    )

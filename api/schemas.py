@@ -1,0 +1,318 @@
+"""What comes out, as the OpenAPI document describes it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.forms import NUMBER
+
+
+class Receipt(BaseModel):
+    """Number and code; the code is shown this once and kept nowhere."""
+
+    number: Annotated[str, Field(examples=[NUMBER])]
+    code: Annotated[str, Field(examples=["0123456789012345"])]
+
+
+class Session(BaseModel):
+    """A login, good for twelve hours."""
+
+    token: str
+    expires_at: datetime
+
+
+class Option(BaseModel):
+    """A transition that leaves the item's state, and what stands between the caller and it."""
+
+    transition: str
+    title: str
+    title_en: str
+    allowed: bool
+    missing: list[str]
+    reasons: list[str]
+
+
+class RungView(BaseModel):
+    """A rung of a deadline: when it rings, when it rang."""
+
+    at: str
+    level: int
+    act: str
+    tell: list[str]
+    rings_at: datetime | None
+    climbed_at: datetime | None
+
+
+class DeadlineView(BaseModel):
+    """A running clock of an item."""
+
+    name: str
+    title: str
+    kind: Literal["limit", "idle", "ping_pong", "clock_abuse"]
+    rule: str
+    span: str
+    started_on: date
+    due_on: date | None
+    due_at: datetime | None
+    provisional: bool
+    paused: bool
+    extension: str | None
+    rungs: list[RungView]
+
+
+class Entry(BaseModel):
+    """An item in a list."""
+
+    number: Annotated[str, Field(examples=[NUMBER])]
+    workflow: str
+    version: int
+    title: str
+    title_en: str
+    state: str
+    state_title: str
+    state_title_en: str
+    revision: int
+    unit: str
+    channel: str
+    received_at: datetime
+    entered_at: datetime
+    due_at: datetime | None
+    rung: int
+    stalled: bool
+    closed_at: datetime | None
+    assignees: list[str]
+
+
+class Item(Entry):
+    """An item."""
+
+    data: dict[str, Any]
+    deadlines: list[DeadlineView]
+    available: list[Option]
+    children: list[str]
+    parent: str | None
+
+
+class Listed(BaseModel):
+    """A page of a list; `next` is the cursor of the one after, null on the last."""
+
+    next: str | None
+
+
+class Worklist(Listed):
+    """What the caller may see."""
+
+    items: list[Entry]
+
+
+class EventView(BaseModel):
+    """What happened, once; `hash` chains it to the one before."""
+
+    seq: int
+    at: datetime
+    actor: str
+    role: str
+    act: str
+    from_: Annotated[str, Field(alias="from")]
+    to: str
+    data: dict[str, Any]
+    personal: dict[str, Any]
+    commitment: str | None
+    hash: str
+
+
+class Journal(Listed):
+    """The events of an item, oldest first."""
+
+    items: list[EventView]
+
+
+class Stall(BaseModel):
+    """A clock whose alarm has fired while nothing moved."""
+
+    number: str
+    title: str
+    title_en: str
+    workflow: str
+    state: str
+    state_title: str
+    kind: Literal["overdue", "idle", "ping_pong", "clock_abuse", "due_soon"]
+    deadline: str
+    rule: str
+    rung: int
+    since: datetime
+    holder: list[str]
+    next_rung_at: datetime | None
+
+
+class Stalls(Listed):
+    """The escalation queue, highest rung first."""
+
+    items: list[Stall]
+
+
+class BulkResult(BaseModel):
+    """What came of one item."""
+
+    number: str
+    ok: bool
+    status: int
+    problem: dict[str, Any] | None
+
+
+class BulkResults(BaseModel):
+    """One result for each number, in their order."""
+
+    results: list[BulkResult]
+
+
+class MessageView(BaseModel):
+    """What was pushed: to whom, by which way, with what outcome. Never what it was about."""
+
+    id: str
+    item: str
+    rule: str | None
+    rung: int | None
+    recipient: str
+    channel: str
+    text: str
+    status: Literal["ready", "leased", "sent", "dead", "withdrawn"]
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
+    receipt: str | None
+
+
+class Messages(Listed):
+    """What was pushed, newest first."""
+
+    items: list[MessageView]
+
+
+class Letter(BaseModel):
+    """A message in words."""
+
+    id: str
+    item: str
+    rung: int | None
+    title: str
+    body: str
+    created_at: datetime
+
+
+class Inbox(Listed):
+    """What the caller was told, newest first."""
+
+    items: list[Letter]
+
+
+class Day(BaseModel):
+    """A row of the printed working."""
+
+    date: date
+    counts: bool
+    why: str
+
+
+class DueDate(BaseModel):
+    """A due date and how it was counted."""
+
+    due_on: Annotated[date | None, Field(examples=["2026-10-08"])]
+    due_at: datetime | None
+    provisional: bool
+    working: list[Day]
+
+
+class Tracked(BaseModel):
+    """What the petitioner is shown."""
+
+    number: str
+    workflow: str
+    title: str
+    title_en: str
+    state: dict[str, Any]
+    unit: dict[str, str]
+    received_at: datetime
+    due: dict[str, Any] | None
+    deadlines: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    letters: list[dict[str, Any]]
+    rights: list[dict[str, Any]]
+
+
+class Clock(BaseModel):
+    """The office's clock, and by how many seconds it is moved."""
+
+    now: datetime
+    offset: float
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Ready(BaseModel):
+    """The database answers; how far the sweep and the outbox are behind, in seconds and counts."""
+
+    status: Literal["ready"]
+    sweep: dict[str, float]
+    outbox: dict[str, float]
+    durable: bool
+
+
+class Check(BaseModel):
+    """What the silence proof found for a workflow in this office."""
+
+    holds: bool
+    configurations: int
+    findings: list[str]
+    longest_silence: str | None
+
+
+class WorkflowLine(BaseModel):
+    """A declared machine in a list."""
+
+    workflow: str
+    version: int
+    title: str
+    title_en: str
+    number: str
+    sealed: bool
+    states: int
+    transitions: int
+    check: Check
+
+
+class Workflows(BaseModel):
+    """Every machine in force."""
+
+    items: list[WorkflowLine]
+
+
+class WorkflowView(BaseModel):
+    """A declared machine, whole."""
+
+    workflow: str
+    version: int
+    title: str
+    title_en: str
+    declaration: dict[str, Any]
+    diagram: str
+    check: Check
+
+
+class Problem(BaseModel):
+    """RFC 9457. Problem types have members of their own; `errors` holds pointers of 422."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(examples=["/problems/guard-refused"])]
+    title: str
+    status: int
+    detail: str
+    instance: str

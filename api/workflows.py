@@ -1,0 +1,164 @@
+"""The declared machines, their diagrams, and what the silence proof says of them in this office."""
+
+# ruff: noqa: TC001 - FastAPI reads these annotations while running
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Response
+
+from api.counter import Answer, Look
+from api.diagrams import draw
+from api.forms import Transition as Name
+from api.schemas import Workflows, WorkflowView
+from engine.catalog import RULES, TEXTS
+from engine.definition import read_workflow
+from engine.loader import load
+from engine.proof import prove_all
+from engine.roster import Roster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+    from engine.catalog import Catalog
+    from engine.definition import Workflow
+    from engine.people import Actor, Office
+    from engine.proof import Proof
+
+router = APIRouter(tags=["workflows"])
+
+
+@dataclass
+class Gallery:
+    """What is made once and shown often: diagrams, and the proofs for one revision of the office."""
+
+    catalog: Catalog
+    folder: Path
+    _drawn: dict[str, bytes] = field(default_factory=dict)
+    _proofs: tuple[int, dict[str, dict[str, Any]]] | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def diagram(self, workflow: Workflow) -> bytes:
+        """The diagram of a workflow, SVG."""
+        with self._lock:
+            if workflow.workflow not in self._drawn:
+                self._drawn[workflow.workflow] = draw(workflow)
+            return self._drawn[workflow.workflow]
+
+    def checks(self, office: Office) -> dict[str, dict[str, Any]]:
+        """What the proof says of each workflow, with these people."""
+        with self._lock:
+            if self._proofs is None or self._proofs[0] != office.revision:
+                paths = [p for p in self.folder.glob("*.yaml") if p.name not in {RULES, TEXTS}]
+                documents = [load(path) for path in sorted(paths)]
+                pairs = [(read_workflow(document), document) for document in documents]
+                proofs = prove_all(pairs, self.catalog.rulebook, roster_of(office))
+                found = {proof.workflow.workflow: _check(proof) for proof in proofs}
+                self._proofs = (office.revision, found)
+            return self._proofs[1]
+
+
+def roster_of(office: Office) -> Roster:
+    """The office as the proof sees it, with everybody who has not left."""
+    there = {person.id: person for person in office.people.values() if person.left_on is None}
+    codes = {unit.id: unit.code for unit in office.units.values()}
+    return Roster(
+        units={
+            unit.code: codes[unit.parent_id] if unit.parent_id is not None else None
+            for unit in office.units.values()
+        },
+        people={person.account: codes[person.unit_id] for person in there.values()},
+        memberships=frozenset(
+            (there[person].account, role, codes[unit])
+            for role, members in office.members.items()
+            for person, unit in members
+            if person in there
+        ),
+        certified=frozenset(p.account for p in there.values() if p.certified_until is not None),
+    )
+
+
+def _check(proof: Proof) -> dict[str, Any]:
+    longest = proof.longest_silence
+    return {
+        "holds": proof.holds,
+        "configurations": proof.configurations,
+        "findings": [str(finding) for finding in proof.findings],
+        "longest_silence": f"{longest.wait.chinese} {longest.wait.english}" if longest else None,
+    }
+
+
+@router.get("/workflows", response_model=Workflows, summary="Every declared machine")
+def list_workflows(look: Look) -> Response:
+    """Every workflow in force, and for each whether it is proven that no item of it can go silent
+    with the people this office has today.
+    """
+    counter = look.counter
+    checks = _checks(look)
+    rows = []
+    for name, bound in sorted(counter.casework.catalog.current.items()):
+        workflow = bound.workflow
+        rows.append(
+            {
+                "workflow": name,
+                "version": workflow.version,
+                "title": workflow.title,
+                "title_en": workflow.title_en,
+                "number": workflow.number,
+                "sealed": workflow.sealed,
+                "states": len(workflow.states),
+                "transitions": len(workflow.moves()),
+                "check": checks[name],
+            }
+        )
+    return Answer({"items": rows}).response()
+
+
+@router.get("/workflows/{name}", response_model=WorkflowView, summary="One declared machine")
+def show_workflow(name: Name, look: Look) -> Response:
+    """A workflow as it is declared: roles, fields, states, transitions, deadlines, ladders."""
+    checks = _checks(look)
+    workflow = look.counter.casework.catalog.named(name).workflow
+    view = {
+        "workflow": name,
+        "version": workflow.version,
+        "title": workflow.title,
+        "title_en": workflow.title_en,
+        "declaration": workflow.model_dump(mode="json", by_alias=True),
+        "diagram": f"/api/v1/workflows/{name}/diagram.svg",
+        "check": checks[name],
+    }
+    return Answer(view).response()
+
+
+@router.get(
+    "/workflows/{name}/diagram.svg",
+    summary="The diagram of a machine",
+    response_class=Response,
+    responses={200: {"description": "SVG", "content": {"image/svg+xml": {}}}},
+)
+def show_diagram(name: Name, look: Look) -> Response:
+    """The states and ways of a workflow as a picture, drawn from its declaration."""
+    _office(look)
+    workflow = look.counter.casework.catalog.named(name).workflow
+    return Response(look.counter.gallery.diagram(workflow), media_type="image/svg+xml")
+
+
+def _checks(look: Look) -> dict[str, dict[str, Any]]:
+    """The proofs; made outside the transaction that let the caller in."""
+    return look.counter.gallery.checks(_office(look))
+
+
+def _office(look: Look) -> Office:
+    found: list[Office] = []
+
+    def let_in(session: Session, _: Actor) -> Answer:
+        found.append(look.counter.casework.house(session).office)
+        return Answer({})
+
+    look.look(let_in)
+    return found[0]
