@@ -1,0 +1,213 @@
+"""An office at work in a test: a database, the invented permit workflows, and short ways to act."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+from psycopg.rows import dict_row
+
+from adapters import sample
+from engine.casework import Casework
+from engine.database import Database
+from engine.people import Actor
+from engine.workdays import SHANGHAI
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from engine.births import Born
+    from engine.dossier import Dossier
+
+PERMITS = Path(__file__).parent / "fixtures" / "permit"
+MONDAY = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
+"""Nothing but weekends lies in the five weeks that follow it."""
+
+TABLES = (
+    *("item", "item_data", "personal_data", "event", "item_duty", "deadline", "climb"),
+    *("message", "document"),
+)
+ITEMS = """
+SELECT id, number, workflow, version, state, revision, seq, head, unit_id, subject_unit_id,
+  family_id, parent_id, mandatory, settled, sealed, channel, received_at, entered_at, closed_at,
+  nullif(due_at, 'infinity') AS due_at, rung, d.data
+FROM item JOIN item_data d ON d.item_id = item.id"""
+Row = dict[str, Any]
+
+
+def day(number: int, hour: int = 10) -> datetime:
+    """So many days after that Monday."""
+    return MONDAY.replace(hour=hour) + timedelta(days=number)
+
+
+@dataclass
+class Casebook:
+    """Acts and looks at the rows; every act is one transaction of its own."""
+
+    url: str
+    casework: Casework
+    database: Database
+
+    def who(self, account: str) -> Actor:
+        """Somebody of the office."""
+        office = self.database.perform(self.casework.house).office
+        person = office.person_named(account)
+        assert person is not None, account
+        return Actor("person", person)
+
+    def id(self, account: str) -> int:
+        """Somebody's id."""
+        found = self.who(account).id
+        assert found is not None
+        return found
+
+    def accounts(self, people: object) -> set[str]:
+        """The accounts of these ids."""
+        rows = self.rows("SELECT account FROM person WHERE id = ANY(%s)", list(people))  # type: ignore[call-overload]
+        return {row["account"] for row in rows}
+
+    def do(self, deed: Callable[[Session], Any]) -> Any:
+        """A deed in its own transaction."""
+        return self.database.perform(deed)
+
+    def submit(
+        self,
+        workflow: str = "permit",
+        by: str | Actor = "intake",
+        at: datetime = MONDAY,
+        data: Mapping[str, Any] | None = None,
+        **given: Any,
+    ) -> Born:
+        """Begin an item."""
+        actor = self.who(by) if isinstance(by, str) else by
+        values = {"wish": "摆摊卖红薯"} if data is None and workflow == "permit" else dict(data or {})
+        values |= given
+        born: Born = self.do(lambda s: self.casework.submit(s, workflow, actor, values, at=at))
+        return born
+
+    def go(
+        self,
+        number: str,
+        transition: str,
+        by: str | Actor,
+        at: datetime = MONDAY,
+        revision: int | None = None,
+        **given: Any,
+    ) -> Dossier:
+        """Make a transition."""
+        actor = self.who(by) if isinstance(by, str) else by
+        dossier: Dossier = self.do(
+            lambda s: self.casework.advance(
+                s, number, transition, actor, given, revision=revision, at=at
+            )
+        )
+        return dossier
+
+    def assigned(self, at: datetime = MONDAY, **given: Any) -> str:
+        """The number of a permit that two handlers of the audit section check."""
+        number = self.submit(at=at, **given).number
+        handlers = ["handler1", "handler2"]
+        self.go(number, "assign", "unit_head", at, handlers=handlers, declarations_signed=True)
+        return number
+
+    def rows(self, statement: str, *values: object) -> list[Row]:
+        """Every row of a query, over a connection of its own."""
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            return list(connection.execute(statement.encode(), values or None))
+
+    def run(self, statement: str, *values: object) -> None:
+        """A statement as the database's superuser gives it."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement.encode(), values or None)
+
+    def item(self, number: str) -> Row:
+        """An item's row with its data."""
+        return self.rows(f"{ITEMS} WHERE number = %s", number)[0]
+
+    def clocks(self, number: str, *, running: bool = True) -> dict[str, Row]:
+        """An item's clocks by name."""
+        rows = self.rows(
+            "SELECT c.* FROM deadline c JOIN item i ON i.id = c.item_id WHERE i.number = %s"
+            " AND (stopped_at IS NULL OR NOT %s) ORDER BY c.id",
+            number,
+            running,
+        )
+        return {row["name"]: row for row in rows}
+
+    def events(self, number: str) -> list[Row]:
+        """An item's journal."""
+        return self.rows(
+            "SELECT e.* FROM event e JOIN item i ON i.id = e.item_id WHERE number = %s ORDER BY seq",
+            number,
+        )
+
+    def told(self, number: str, text: str) -> set[str]:
+        """Who has a message of this text about an item."""
+        rows = self.rows(
+            "SELECT p.account FROM message m JOIN item i ON i.id = m.item_id"
+            " JOIN person p ON p.id = m.recipient_id"
+            " WHERE i.number = %s AND m.text = %s AND m.status <> 'withdrawn'",
+            number,
+            text,
+        )
+        return {row["account"] for row in rows}
+
+    def children(self, number: str, workflow: str) -> list[Row]:
+        """The items of a workflow that this item began."""
+        return self.rows(
+            f"{ITEMS} WHERE workflow = %s"
+            " AND parent_id = (SELECT id FROM item WHERE number = %s) ORDER BY id",
+            workflow,
+            number,
+        )
+
+    def everything(self) -> dict[str, list[str]]:
+        """Every row of every table an act may write, as text, to compare before and after."""
+        found: dict[str, list[str]] = {}
+        with psycopg.connect(self.url) as connection:
+            for table in TABLES:
+                rows = connection.execute(f"SELECT t::text FROM {table} t".encode())  # noqa: S608 - our own names
+                found[table] = sorted(row[0] for row in rows)
+        return found
+
+
+@contextmanager
+def furnished(admin: str, template: str, casework: Casework) -> Iterator[str]:
+    """The name of a database with the sample office over these workflows, to be cloned."""
+    with cloned(admin, template) as name:
+        database = Database(f"{admin.rsplit('/', 1)[0]}/{name}", size=1)
+        sample.load(database, casework)
+        database.close()
+        yield name
+
+
+@contextmanager
+def opened(admin: str, template: str, casework: Casework) -> Iterator[Casebook]:
+    """An office of one's own, cloned from a furnished one."""
+    with cloned(admin, template) as name:
+        url = f"{admin.rsplit('/', 1)[0]}/{name}"
+        database = Database(url)
+        try:
+            yield Casebook(url, Casework(casework.catalog), database)
+        finally:
+            database.close()
+
+
+@contextmanager
+def cloned(admin: str, template: str) -> Iterator[str]:
+    """A database like another one, dropped in the end."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
+    try:
+        yield name
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())

@@ -1,0 +1,34 @@
+"""The invented office of the engine's tests: the sample people over the permit workflows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.casework import Casework
+from tests.casebook import PERMITS, Casebook, furnished, opened
+from workflows import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def permits() -> Casework:
+    """The verbs over the permit workflows."""
+    return Casework(catalog(PERMITS))
+
+
+@pytest.fixture(scope="session")
+def permit_office(_servers: dict[str, str], _template: str, permits: Casework) -> Iterator[str]:
+    """A database with the sample office in it, to be cloned; one for each worker."""
+    with furnished(_servers["postgres"], _template, permits) as name:
+        yield name
+
+
+@pytest.fixture
+def book(_servers: dict[str, str], permit_office: str, permits: Casework) -> Iterator[Casebook]:
+    """A sample office of one's own over the permit workflows."""
+    with opened(_servers["postgres"], permit_office, permits) as casebook:
+        yield casebook

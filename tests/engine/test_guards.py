@@ -1,0 +1,267 @@
+"""Every named guard says yes and no, in a sentence in Chinese and English."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.calendars import carried
+from engine.deadlines import Clock
+from engine.dossier import Attempt, Dossier, HeldDuty, PastAct
+from engine.guards import GUARDS
+from engine.journal import GENESIS
+from engine.people import PUBLIC, SYS, Actor, Office, PersonEntry, UnitEntry
+from engine.workdays import Span
+from tests.casebook import MONDAY
+
+if TYPE_CHECKING:
+    from engine.casework import Casework
+
+UNITS = {
+    1: UnitEntry(1, "BUR", "市局", (), None),
+    2: UnitEntry(2, "BR1", "第一分局", (), 1),
+    3: UnitEntry(3, "SUB", "一分局中队", (), 2),
+    4: UnitEntry(4, "AUD", "稽查科", (), 1),
+}
+CERTIFIED = date(2030, 1, 1)
+
+
+def person(number: int, unit: int, certified: date | None = CERTIFIED) -> PersonEntry:
+    """Somebody of a unit."""
+    return PersonEntry(number, f"p{number}", "某", unit, None, certified, None)
+
+
+PEOPLE = {
+    each.id: each
+    for each in (
+        *(person(1, 4), person(2, 4), person(3, 2), person(4, 3), person(5, 1)),
+        *(person(6, 4, None), person(7, 4, MONDAY.date()), person(8, 4, date(2026, 3, 1))),
+    )
+}
+OFFICE = Office(1, UNITS, PEOPLE, {"head": ((5, 1),)}, (), ())
+
+
+def actor(number: int | None) -> Actor:
+    """A person, or the system."""
+    return SYS if number is None else Actor("person", PEOPLE[number])
+
+
+def duty(person: int, name: str, role: str = "handler", item: int = 1, *, active: bool = True) -> HeldDuty:
+    """Somebody's duty in the family."""
+    return HeldDuty(item, person, role, name, False, active)  # noqa: FBT003 - a row
+
+
+def act(name: str, by: int | None = None) -> PastAct:
+    """Something done before."""
+    return PastAct(1, name, by, "handler", "checking", "checking", MONDAY)
+
+
+def clock(name: str, due: timedelta) -> Clock:
+    """A limit that is due so long from now."""
+    span = Span.parse("5 days")
+    return Clock(
+        name, "limit", "permit.check", MONDAY.date(), span, None, MONDAY, due_at=MONDAY + due,
+        due_on=(MONDAY + due).date(),
+    )  # fmt: skip
+
+
+def paused(name: str, due: timedelta, since: timedelta) -> Clock:
+    """A limit that stands still since then; `due` is what was told before it did."""
+    return replace(clock(name, due), paused_at=MONDAY + since)
+
+
+SOON, PAST, NOW = timedelta(days=1), timedelta(days=-1), timedelta()
+
+
+@pytest.fixture
+def attempt(permits: Casework) -> Any:
+    """Make an attempt out of what a case tells."""
+
+    def make(
+        by: int | None = 1,
+        *,
+        role: str = "handler",
+        named: tuple[int, ...] = (),
+        given: dict[str, Any] | None = None,
+        held: dict[str, Any] | None = None,
+        subject: int | None = None,
+        **told: Any,
+    ) -> Attempt:
+        row: dict[str, Any] = {
+            **dict.fromkeys(("parent_id", "closed_at", "code_hash")),
+            **{"id": 1, "number": "占道2026-1", "state": "checking", "revision": 1, "seq": 1},
+            **{"head": GENESIS, "unit_id": 4, "subject_unit_id": subject, "family_id": 1},
+            **{"mandatory": False, "sealed": False, "channel": "staff", "received_at": MONDAY},
+            **{"entered_at": MONDAY, "rung": 0, "data": held or {}, "clocks": [], "duties": []},
+        }
+        bound = permits.catalog.named("permit")
+        dossier = Dossier(None, row, bound, OFFICE, carried(), MONDAY)  # type: ignore[arg-type]
+        dossier.duties = list(told.get("duties", ()))
+        dossier.clocks = list(told.get("clocks", ()))
+        read = {
+            "history": list(told.get("history", ())),
+            "contacts": list(told.get("contacts", ())),
+            "open_children": list(told.get("children", ())),
+            "_parent_clocks": list(told.get("parent_clocks", ())),
+        }
+        dossier.__dict__.update(read)  # what the database would have said
+        return Attempt(dossier, actor(by), role, given or {}, named)
+
+    return make
+
+
+CONTACT = {"name": "柳如烟", "phone": "139 0000-4242", "email": ""}
+APPROVED = duty(1, "approve", "deputy")
+CASES: list[tuple[str, dict[str, Any], bool]] = [
+    ("not_subject", {}, True),
+    ("not_subject", {"duties": [duty(1, "accused")]}, False),
+    ("not_subject", {"duties": [duty(1, "recused")]}, False),
+    ("not_subject", {"duties": [duty(1, "recused", active=False)]}, True),
+    ("not_subject", {"duties": [duty(2, "accused")], "named": (2,)}, False),
+    ("not_subject", {"duties": [duty(2, "accused", item=9)], "named": (2,)}, False),
+    ("not_subject", {"by": None, "duties": [duty(1, "accused")]}, True),
+    ("not_subject_unit", {"by": 3}, True),
+    ("not_subject_unit", {"by": 3, "subject": 2}, False),
+    ("not_subject_unit", {"by": 4, "subject": 2}, False),
+    ("not_subject_unit", {"by": 3, "subject": 3}, True),
+    ("not_subject_unit", {"by": 3, "subject": 1}, True),
+    ("not_subject_unit", {"by": 1, "subject": 2, "named": (4,)}, False),
+    ("not_case_handler", {"role": "head"}, True),
+    ("not_case_handler", {"role": "head", "duties": [duty(1, "work", item=9)]}, False),
+    ("not_case_handler", {"role": "head", "duties": [duty(1, "work", active=False)]}, False),
+    ("not_case_handler", {"role": "head", "duties": [APPROVED]}, False),
+    ("not_case_handler", {"role": "head", "duties": [replace(APPROVED, item_id=9)]}, True),
+    ("not_case_handler", {"role": "revisitor", "duties": [replace(APPROVED, item_id=9)]}, False),
+    ("not_case_handler", {"role": "handler", "duties": [APPROVED]}, False),
+    (
+        "not_case_handler",
+        {"role": "law_reviewer", "duties": [duty(1, "approve", "law_reviewer")]},
+        True,
+    ),
+    ("not_case_handler", {"role": "head", "named": (2,), "duties": [duty(2, "work")]}, False),
+    ("not_case_handler", {"by": None, "role": "sys", "duties": [duty(2, "work")]}, True),
+    ("not_case_handler", {"by": None, "role": "public", "named": (1,), "duties": [APPROVED]}, False),
+    ("approver_not_requester", {}, True),
+    ("approver_not_requester", {"history": [act("check", 1)]}, False),
+    ("approver_not_requester", {"history": [act("check", 1), act("return", 2)]}, True),
+    ("approver_not_requester", {"history": [act("check", 1), act("note", 2)]}, False),
+    ("approver_not_requester", {"history": [act("check", 1), act("rung")]}, False),
+    ("approver_not_requester", {"by": None, "history": [act("check", 1)]}, True),
+    ("law_review_done", {"history": [act("pass", 2)]}, True),
+    ("law_review_done", {}, False),
+    ("law_review_done", {"history": [act("pass", 2), act("return", 5)]}, False),
+    ("law_review_done", {"history": [act("pass", 2), act("conclude", 1)]}, False),
+    ("law_review_done", {"history": [act("conclude", 1), act("pass", 2)]}, True),
+    ("law_review_done", {"history": [act("pass", 2)], "duties": [duty(2, "work")]}, False),
+    ("two_handlers", {"named": (1, 2)}, True),
+    ("two_handlers", {"named": (1,)}, False),
+    ("two_handlers", {"named": ()}, False),
+    ("two_handlers", {"named": (1, 1)}, False),
+    ("two_handlers", {"named": (1, 6)}, False),
+    ("two_handlers", {"named": (1, 7)}, True),
+    ("two_handlers", {"named": (1, 8)}, False),
+    ("declared", {"given": {"declarations_signed": True}}, True),
+    ("declared", {"given": {"declarations_signed": False}}, False),
+    ("declared", {"held": {"declarations_signed": True}}, False),
+    ("no_open_recusal", {}, True),
+    ("no_open_recusal", {"history": [act("apply_recusal")]}, False),
+    ("no_open_recusal", {"history": [act("apply_recusal"), act("decide_recusal", 5)]}, True),
+    ("no_open_recusal", {"history": [act("decide_recusal", 5), act("apply_recusal")]}, False),
+    ("complete_once", {}, True),
+    ("complete_once", {"history": [act("ask_supplement", 1)]}, False),
+    ("complete_once", {"role": "unit_head", "history": [act("ask_supplement", 1)]}, True),
+    ("route_free", {}, True),
+    ("route_free", {"given": {"other_route_pending": False}}, True),
+    ("route_free", {"given": {"other_route_pending": True}}, False),
+    ("route_free", {"held": {"other_route_pending": True}}, False),
+    ("both_consent", {"held": {"applicant_consents": True, "respondent_consents": True}}, True),
+    ("both_consent", {"held": {"applicant_consents": True}}, False),
+    ("both_consent", {}, False),
+    (
+        "both_consent",
+        {"held": {"applicant_consents": True}, "given": {"respondent_consents": False}},
+        False,
+    ),
+    ("before_due", {"held": {"deadline": "d"}, "parent_clocks": [clock("d", SOON)]}, True),
+    ("before_due", {"held": {"deadline": "d"}, "parent_clocks": [clock("d", NOW)]}, False),
+    ("before_due", {"held": {"deadline": "d"}, "parent_clocks": [clock("e", SOON)]}, False),
+    ("before_due", {}, False),
+    ("within_deadline.d", {"clocks": [clock("d", SOON)]}, True),
+    ("within_deadline.d", {"clocks": [clock("d", NOW)]}, False),
+    ("within_deadline.d", {"clocks": [clock("d", PAST)]}, False),
+    ("within_deadline.d", {"clocks": [clock("e", SOON)]}, False),
+    ("within_deadline.d", {"clocks": [paused("d", PAST, timedelta(days=-2))]}, True),
+    ("within_deadline.d", {"clocks": [paused("d", PAST, NOW)]}, False),
+    ("lapsed.d", {"clocks": [paused("d", PAST, timedelta(days=-2))]}, False),
+    ("lapsed.d", {"clocks": [paused("d", PAST, NOW)]}, True),
+    ("lapsed.d", {"clocks": [clock("d", PAST)]}, True),
+    ("lapsed.d", {"clocks": [clock("d", NOW)]}, True),
+    ("lapsed.d", {"clocks": [clock("d", SOON)]}, False),
+    ("lapsed.d", {}, True),
+    ("sealed_ok", {"given": {"reason": "不符合条件"}, "contacts": [CONTACT]}, True),
+    ("sealed_ok", {"given": {"reason": "柳如烟申请"}, "contacts": [CONTACT]}, False),
+    ("sealed_ok", {"given": {"reason": "柳 如 烟"}, "contacts": [CONTACT]}, False),
+    ("sealed_ok", {"given": {"reason": "电话13900004242"}, "contacts": [CONTACT]}, False),
+    ("sealed_ok", {"given": {"reason": "1390000-4242"}, "contacts": [CONTACT]}, False),
+    ("sealed_ok", {"given": {"missing_items": ["见13900004242"]}, "contacts": [CONTACT]}, False),
+    ("sealed_ok", {"given": {"materials": "柳如烟"}, "contacts": [CONTACT]}, True),
+    ("sealed_ok", {"given": {"reason": "x", "contact": CONTACT}}, True),
+    ("sealed_ok", {"given": {"reason": "柳如烟", "contact": CONTACT}}, False),
+    ("sealed_ok", {"given": {"reason": "王"}, "contacts": [{"name": "王"}]}, True),
+    ("notice_delivered", {"held": {"delivered_at": "2026-03-01T09:00:00+08:00"}}, True),
+    ("notice_delivered", {"given": {"delivered_at": "2026-03-01T09:00:00+08:00"}}, True),
+    ("notice_delivered", {}, False),
+    ("notice_delivered.told_at", {"held": {"delivered_at": "x"}}, False),
+    ("notice_delivered.told_at", {"held": {"told_at": "x"}}, True),
+    ("children_done", {}, True),
+    ("children_done", {"children": [("inquiry", "opened")]}, False),
+    ("head_approved", {"role": "head"}, True),
+    ("head_approved", {"role": "deputy"}, False),
+    ("collective", {"given": {"minutes": "会议纪要"}}, True),
+    ("collective", {"held": {"minutes": "会议纪要"}}, False),
+    ("not_paper_only", {}, True),
+    ("not_paper_only", {"held": {"paper_only": True}}, False),
+    ("not_paper_only", {"given": {"paper_only": True}}, False),
+    ("candidate_confirmed", {}, True),
+    ("candidate_confirmed", {"held": {"candidate": True}}, False),
+    ("candidate_confirmed", {"held": {"candidate": True}, "history": [act("confirm", 5)]}, True),
+    ("paper_stub", {"given": {"facts": "某事"}}, True),
+    ("paper_stub", {"given": {"paper_only": True}}, True),
+    ("paper_stub", {"given": {"paper_only": True, "facts": "某事"}}, False),
+    ("head_is_subject", {}, False),
+    ("head_is_subject", {"duties": [duty(5, "accused", "subject")]}, True),
+    ("head_is_subject", {"duties": [duty(1, "accused", "subject")]}, False),
+]
+
+
+@pytest.mark.parametrize(("guard", "told", "passes"), CASES)
+def test_a_guard_passes_or_says_why_not(
+    attempt: Any, guard: str, told: dict[str, Any], *, passes: bool
+) -> None:
+    """None lets the act pass; a refusal is one sentence in each language, without a value given."""
+    name, _, argument = guard.partition(".")
+    sentence = GUARDS[name](attempt(**told), argument)
+    assert (sentence is None) is passes
+    if sentence is not None:
+        assert re.search(r"[\u4e00-\u9fff]", sentence)
+        assert re.search(r"[A-Za-z ]{15}", sentence)
+        assert "13900004242" not in sentence
+        assert "柳如烟" not in sentence
+
+
+def test_every_guard_has_a_case_for_yes_and_for_no() -> None:
+    """A guard nobody tried both ways is a guard nobody knows."""
+    tried = {(guard.partition(".")[0], passes) for guard, _, passes in CASES}
+    lacking = {name for name in GUARDS for way in (True, False) if (name, way) not in tried}
+    assert lacking == set()
+
+
+def test_the_public_bears_no_duty(attempt: Any) -> None:
+    """Guards on people ask about nobody where the public acts and names nobody."""
+    made = attempt(None)
+    made.actor = PUBLIC
+    assert made.concerned == ()
