@@ -11,9 +11,9 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
-from pwdlib import PasswordHash
 
 from engine.catalog import install
+from engine.codes import hash_code
 from engine.database import execute
 from engine.errors import Refused
 from engine.roster import Roster
@@ -164,7 +164,7 @@ def load(database: Database, casework: Casework) -> None:
     Whoever is there already stays as they are, so that loading again changes nothing. Refused
     where another office lives in the database.
     """
-    password = PasswordHash.recommended().hash(PASSWORD)
+    password = hash_code(PASSWORD)
 
     def settle_in(session: Session) -> None:
         install(session, casework.catalog)

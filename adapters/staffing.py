@@ -8,9 +8,8 @@ import secrets
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
-from pwdlib import PasswordHash
-
 from adapters.outbound import aim
+from engine.codes import hash_code
 from engine.database import execute
 from engine.errors import DeliveryError, Invalid, Refused, Undeliverable
 from engine.people import read_office
@@ -90,7 +89,7 @@ def add_user(database: Database, declared: Catalog, newcomer: Newcomer) -> None:
     ]
     if errors:
         raise Invalid(errors)
-    digest = PasswordHash.recommended().hash(newcomer.password)
+    digest = hash_code(newcomer.password)
     database.perform(lambda session: _add(session, newcomer, pairs, digest))
 
 

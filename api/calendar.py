@@ -1,22 +1,17 @@
-"""Due dates worked out in the open, for anybody of the office to check by hand."""
+"""Due dates worked out in the open, for anybody, logged in or not, to check by hand."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime  # noqa: TC002 - read while running
 
-from api.counter import Answer, Look
+from api.counter import Answer, Process
 from api.schemas import DueDate
 from engine.errors import Invalid
 from engine.workdays import SHANGHAI, Span, Unit, due, working
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from engine.people import Actor
 
 router = APIRouter(tags=["calendar"])
 MOST = {
@@ -31,7 +26,7 @@ MOST = {
 
 @router.get("/calendar/due", response_model=DueDate, summary="When a term ends")
 def count(
-    look: Look,
+    counter: Process,
     start: Annotated[
         date | AwareDatetime,
         Query(description="Day (or moment) of the event; not counted.", examples=["2026-09-24"]),
@@ -52,27 +47,23 @@ def count(
     length = span_of(span, "span")
     began = start if isinstance(start, datetime) else datetime.combine(start, time(9), SHANGHAI)
 
-    def counted(session: Session, _: Actor) -> Answer:
-        calendar = look.counter.casework.house(session).calendar
-        try:
-            end = due(calendar, began, length)
-            days = working(calendar, began, length)
-        except (ValueError, OverflowError):
-            raise Invalid(
-                [("/start", "日历为2000年至2100年。The calendar runs from 2000 to 2100.")]
-            ) from None
-        return Answer(
-            {
-                "due_on": end.on if end else None,
-                "due_at": end.at if end else None,
-                "provisional": end.provisional if end else False,
-                "working": [
-                    {"date": day.date, "counts": day.counts, "why": day.why} for day in days
-                ],
-            }
-        )
-
-    return look.look(counted)
+    with counter.database.transaction() as session:
+        calendar = counter.casework.house(session).calendar
+    try:
+        end = due(calendar, began, length)
+        days = working(calendar, began, length)
+    except (ValueError, OverflowError):
+        raise Invalid(
+            [("/start", "日历为2000年至2100年。The calendar runs from 2000 to 2100.")]
+        ) from None
+    return Answer(
+        {
+            "due_on": end.on if end else None,
+            "due_at": end.at if end else None,
+            "provisional": end.provisional if end else False,
+            "working": [{"date": day.date, "counts": day.counts, "why": day.why} for day in days],
+        }
+    ).response()
 
 
 def span_of(text: str, parameter: str) -> Span:

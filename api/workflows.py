@@ -1,4 +1,7 @@
-"""The declared machines, their diagrams, and what the silence proof says of them in this office."""
+"""The declared machines, their diagrams, and what the silence proof says of them in this office.
+
+Open to everybody, like the law they carry: no item and no name is in them.
+"""
 
 # ruff: noqa: TC001 - FastAPI reads these annotations while running
 from __future__ import annotations
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 
-from api.counter import Answer, Look
+from api.counter import Answer, Counter, Process
 from api.diagrams import draw
 from api.forms import Transition as Name
 from api.schemas import Workflows, WorkflowView
@@ -22,11 +25,9 @@ from engine.roster import Roster
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy.orm import Session
-
     from engine.catalog import Catalog
     from engine.definition import Workflow
-    from engine.people import Actor, Office
+    from engine.people import Office
     from engine.proof import Proof
 
 router = APIRouter(tags=["workflows"])
@@ -93,12 +94,11 @@ def _check(proof: Proof) -> dict[str, Any]:
 
 
 @router.get("/workflows", response_model=Workflows, summary="Every declared machine")
-def list_workflows(look: Look) -> Response:
+def list_workflows(counter: Process) -> Response:
     """Every workflow in force, and for each whether it is proven that no item of it can go silent
     with the people this office has today.
     """
-    counter = look.counter
-    checks = _checks(look)
+    checks = _checks(counter)
     rows = []
     for name, bound in sorted(counter.casework.catalog.current.items()):
         workflow = bound.workflow
@@ -119,10 +119,10 @@ def list_workflows(look: Look) -> Response:
 
 
 @router.get("/workflows/{name}", response_model=WorkflowView, summary="One declared machine")
-def show_workflow(name: Name, look: Look) -> Response:
+def show_workflow(name: Name, counter: Process) -> Response:
     """A workflow as it is declared: roles, fields, states, transitions, deadlines, ladders."""
-    checks = _checks(look)
-    workflow = look.counter.casework.catalog.named(name).workflow
+    checks = _checks(counter)
+    workflow = counter.casework.catalog.named(name).workflow
     view = {
         "workflow": name,
         "version": workflow.version,
@@ -141,24 +141,14 @@ def show_workflow(name: Name, look: Look) -> Response:
     response_class=Response,
     responses={200: {"description": "SVG", "content": {"image/svg+xml": {}}}},
 )
-def show_diagram(name: Name, look: Look) -> Response:
+def show_diagram(name: Name, counter: Process) -> Response:
     """The states and ways of a workflow as a picture, drawn from its declaration."""
-    _office(look)
-    workflow = look.counter.casework.catalog.named(name).workflow
-    return Response(look.counter.gallery.diagram(workflow), media_type="image/svg+xml")
+    workflow = counter.casework.catalog.named(name).workflow
+    return Response(counter.gallery.diagram(workflow), media_type="image/svg+xml")
 
 
-def _checks(look: Look) -> dict[str, dict[str, Any]]:
-    """The proofs; made outside the transaction that let the caller in."""
-    return look.counter.gallery.checks(_office(look))
-
-
-def _office(look: Look) -> Office:
-    found: list[Office] = []
-
-    def let_in(session: Session, _: Actor) -> Answer:
-        found.append(look.counter.casework.house(session).office)
-        return Answer({})
-
-    look.look(let_in)
-    return found[0]
+def _checks(counter: Counter) -> dict[str, dict[str, Any]]:
+    """The proofs for the people of today; made outside the transaction that reads the office."""
+    with counter.database.transaction() as session:
+        office = counter.casework.house(session).office
+    return counter.gallery.checks(office)

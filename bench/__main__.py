@@ -46,6 +46,7 @@ class Size:
 FULL = Size(1_000_000, 5, 600, 2400, 1800, 10_000)
 SMALL = Size(100_000, 3, 250, 1000, 600, 3_000)
 FEW = 10_000  # open items of the other ground
+SWEEPS = 7  # of a thousand alarms on each ground; the small one has items for no more
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def main() -> None:
             _inside(postgres, large, home, size),
             _over_http(postgres, large, home, size),
             _pages(large, size),
-            _sweeps(large, small, size),
+            _sweeps(large, small),
             _bulk(large, size),
             _memory(large, home),
         )
@@ -151,16 +152,15 @@ def _pages(large: Ground, size: Size) -> Iterator[Row]:
     yield Row("worklist page in process, p99 ms", _p99(took), 10)
 
 
-def _sweeps(large: Ground, small: Ground, size: Size) -> Iterator[Row]:
+def _sweeps(large: Ground, small: Ground) -> Iterator[Row]:
     offices = [(each, *each.open(1)) for each in (large, small)]
     took: list[list[float]] = []
-    for _ in range(size.rounds + 1):
+    for _ in range(SWEEPS + 1):
         took.append([])
         for each, database, casework in offices:
             inhouse.alarm(each, database, casework)
             took[-1].append(inhouse.swept(database, casework))
-    _, database, casework = offices[0]
-    empty = inhouse.empty_sweeps(database, casework, 1000)
+    empty = inhouse.empty_sweeps(*offices[0], 1000)
     for _, opened, _ in offices:
         opened.close()
     warm = took[1:]

@@ -145,7 +145,10 @@ def _patterns(session: Session, casework: Casework) -> list[int]:
         if at >= WAITING:
             casework.advance(session, born.number, MOVE, intake)
         if at > WAITING:
-            known: dict[str, Any] = {"subject_officers_or_unknown": "unknown", "risk_level": "normal"}
+            known: dict[str, Any] = {
+                "subject_officers_or_unknown": "unknown",
+                "risk_level": "normal",
+            }
             known["category_codes"] = ["M01"]
             casework.advance(session, born.number, "accept", head, known)
         made.append(born.id)

@@ -51,6 +51,7 @@ class Birth:
     code: str | None = None  # the petitioner's, hashed before it is written
     parent: Dossier | None = None
     mandatory: bool = False
+    duties: Sequence[HeldDuty] = ()  # what the family it joins bears already
     hidden_with_parent: bool = False  # as sealed as its parent, and from the same unit's people
     received_at: datetime | None = None
     from_receipt: bool = True
@@ -74,11 +75,10 @@ def begin(
     actor: Actor,
     birth: Birth,
     ids: tuple[int, int | None],
-    duties: Sequence[HeldDuty],
 ) -> tuple[Dossier, Accepted]:
     """Prepare the rows of one new item; raises without having added any.
 
-    `ids` are its own and its family's (None: its own), `duties` those the family bears already.
+    `ids` are its own and its family's (None: its own).
     """
     workflow = bound.workflow
     variant = workflow.transitions["submit"][0]
@@ -122,7 +122,7 @@ def begin(
         row["sealed"] = birth.parent.sealed
         row["subject_unit_id"] = birth.parent.subject_unit_id
     dossier = Dossier(session, row, bound, house.office, house.calendar, house.now)
-    dossier.duties = [*duties]
+    dossier.duties = [*birth.duties]
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
     if objections := bound.objections(variant, attempt):
         raise GuardRefused(objections[0])

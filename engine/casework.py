@@ -7,7 +7,7 @@ messages together. Nothing leaves the house from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -93,16 +93,9 @@ class Casework(Desk):
         begun: list[tuple[Dossier, Accepted]] = []
         for birth, item_id, family in zip(births, house.ids, families, strict=True):
             try:
+                joined = replace(birth, duties=duties.get(family or 0, ()))
                 dossier, accepted = begin(
-                    self,
-                    session,
-                    entries,
-                    bound,
-                    house,
-                    actor,
-                    birth,
-                    (item_id, family),
-                    duties.get(family or 0, ()),
+                    self, session, entries, bound, house, actor, joined, (item_id, family)
                 )
             except BanjieError as refusal:
                 answers.append(refusal)
@@ -164,7 +157,9 @@ class Casework(Desk):
             for effect in variant.effects
             if effect.assign and effect.assign.role == role
         ]
-        held = any(d.item_id == dossier.id and d.assigned and d.role == role for d in dossier.duties)
+        held = any(
+            d.item_id == dossier.id and d.assigned and d.role == role for d in dossier.duties
+        )
         if not found or not held or dossier.workflow.states[dossier.state].final:
             raise NotAvailable(
                 "本事项没有这种承办人。Nobody is assigned to this item in that role.",

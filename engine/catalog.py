@@ -159,8 +159,32 @@ def install(session: Session, catalog: Catalog) -> None:
         if open_items:
             sentence = f"version {version} is gone, but items still follow it; put it in retired/"
             findings.append(Finding(f"{name}.yaml", 0, "version-gone", sentence))
+    findings += _struck_out(session, catalog)
     if findings:
         raise DefinitionError(findings)
+
+
+def _struck_out(session: Session, catalog: Catalog) -> list[Finding]:
+    """Rules and ladders that running clocks still need: a clock keeps its rule for ever."""
+    rows = execute(
+        session,
+        "SELECT DISTINCT i.workflow, i.version, c.rule, c.ladder FROM deadline c"
+        " JOIN item i ON i.id = c.item_id WHERE c.stopped_at IS NULL",
+    )
+    gone: set[str] = set()
+    for row in rows:
+        bound = catalog.bound.get((row["workflow"], row["version"]))
+        own = bound.workflow.ladders if bound else {}
+        if row["rule"] not in catalog.rulebook.rules:
+            gone.add(f"rule {row['rule']}")
+        if row["ladder"] is not None and row["ladder"] not in {*own, *catalog.rulebook.ladders}:
+            gone.add(f"ladder {row['ladder']}")
+    return [
+        Finding(
+            RULES, 0, "rule-gone", f"{what} is gone, but running clocks still follow it; keep it"
+        )
+        for what in sorted(gone)
+    ]
 
 
 def _release(session: Session, bound: Bound) -> None:

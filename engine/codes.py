@@ -1,7 +1,10 @@
-"""The petitioner's code: shown once, kept as Argon2id, never in a URL or a log."""
+"""What only its owner knows: the petitioner's code, which is shown once, and passwords. Both are kept
+as Argon2id of one strength, so that a name that does not exist costs the same work as one that does.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import hmac
 import os
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET_BYTES = 32
+OWN_MAP = 1 << 20
+with suppress(OSError, AttributeError):
+    # glibc: memory of this size and above is mapped by itself and given back. Left alone, malloc
+    # learns from the first hash to keep 19 MiB for each thread that ever hashed (M_MMAP_THRESHOLD).
+    ctypes.CDLL(None).mallopt(-3, OWN_MAP)
 _AT_ONCE = threading.BoundedSemaphore(4)  # each hash takes 19 MiB; more at once helps nobody
 _HASHER = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
 _DUMMY = _HASHER.hash(secrets.token_hex(8))
@@ -29,13 +37,13 @@ def derive_code(secret: bytes, nonce: bytes) -> str:
 
 
 def hash_code(code: str) -> str:
-    """Argon2id (19 MiB, two passes), some 40 ms."""
+    """Argon2id (19 MiB, two passes), some 40 ms; of a code or a password."""
     with _AT_ONCE:
         return _HASHER.hash(code)
 
 
 def code_fits(code: str, kept: str | None) -> bool:
-    """Whether a code is the one kept; the same work where nothing is kept."""
+    """Whether a code or password is the one kept; the same work where nothing is kept."""
     with _AT_ONCE:
         right = _HASHER.verify(code, kept or _DUMMY)
     return right and kept is not None

@@ -206,7 +206,7 @@ class _Explorer:
         clocks = self.workflow.deadlines
         if self.workflow.states[move.to].final:
             return Configuration(move.to, NONE, NONE, marks), NONE
-        live = {c for c in here.running | here.paused if name not in clocks[c].stops}
+        live = {c for c in here.running | here.paused if not clocks[c].ends_with(name)}
         started = {c for c, spec in clocks.items() if name in spec.starts} - live
         live |= started
         paused = frozenset(c for c in live if move.to in clocks[c].paused_in)

@@ -223,9 +223,7 @@ class Clockwork:
         for clock in clocks:
             spec = self.workflow.deadlines.get(clock.name)
             if clock.kind == "limit":
-                # what it lapses into ends it, though the item may stay where it is: a period runs
-                # out once
-                over = spec is not None and transition in (*spec.stops, spec.lapses_into)
+                over = spec is not None and spec.ends_with(transition)
             else:
                 over = clock.name == IDLE or not returns
             if final or over:

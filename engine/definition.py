@@ -261,6 +261,13 @@ class Deadline(Part):
     ladder: str | None = None
     lapses_into: str | None = None
 
+    def ends_with(self, transition: str) -> bool:
+        """Whether a transition ends the clock: one that stops it, or what it lapses into.
+
+        A period runs out once, also where the item stays as it is.
+        """
+        return transition in self.stops or transition == self.lapses_into
+
 
 class Rung(Part):
     """What happens at one moment of a clock, and who hears of it."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.definition import HOLDER, Assign, Transition
 from engine.dossier import Dossier, HeldDuty
 from engine.forms import Accepted, holds
-from engine.people import Actor
 from engine.roster import CHAIN
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.documents import Letters
     from engine.entries import Entries
+    from engine.people import Actor
 
 ACCUSED = "accused"
 SUBJECT = "subject"  # the role an accused person stands in
@@ -213,9 +213,9 @@ def duties_of(
             found += [_duty(dossier, person, as_role, duty, assigned=False) for person in people]
     borne = {(d.item_id, d.person_id, d.role) for d in dossier.duties if d.active}
     once: dict[tuple[int, int, str], HeldDuty] = {}
-    for duty in sorted(found, key=lambda duty: not duty.assigned):  # being assigned says more
-        once.setdefault((duty.item_id, duty.person_id, duty.role), duty)
-    return [duty for key, duty in once.items() if key not in borne]
+    for each in sorted(found, key=lambda each: not each.assigned):  # being assigned says more
+        once.setdefault((each.item_id, each.person_id, each.role), each)
+    return [each for key, each in once.items() if key not in borne]
 
 
 def assigned_duties(dossier: Dossier, assign: Assign, people: Iterable[int]) -> list[HeldDuty]:

@@ -149,10 +149,10 @@ def note_text(value: object) -> str:
     """The text of a note. Raises Invalid where it is empty, too long or cannot be kept."""
     try:
         text = _text(value, MOST_NOTE)
-        if not text.strip():
-            raise _WrongError("请填写内容。Write something.")
     except _WrongError as wrong:
         raise Invalid([("/text", str(wrong))]) from None
+    if not text.strip():
+        raise Invalid([("/text", "请填写内容。Write something.")])
     return text
 
 

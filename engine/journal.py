@@ -107,7 +107,9 @@ SELECT i.number, i.state, i.seq AS item_seq, i.head, i.workflow AS item_workflow
 FROM item i LEFT JOIN event e ON e.item_id = i.id LEFT JOIN item_data d ON d.item_id = i.id
 WHERE i.id > %(after)s AND i.id <= %(upto)s ORDER BY i.id, e.seq
 """
-ORPHANS = "SELECT DISTINCT item_id FROM event e WHERE NOT EXISTS (SELECT FROM item WHERE id = e.item_id)"
+ORPHANS = (
+    "SELECT DISTINCT item_id FROM event e WHERE NOT EXISTS (SELECT FROM item WHERE id = e.item_id)"
+)
 LETTERS = """
 SELECT DISTINCT i.number, d.seq FROM document d JOIN item i ON i.id = d.item_id
 WHERE d.item_id > %s AND d.item_id <= %s AND d.digest <> sha256(convert_to(d.body, 'UTF8'))

@@ -65,7 +65,7 @@ def worklist(
     house = desk.house(session)
     look = sight(desk, house, actor)
     search = Search(look, limit)
-    final = _narrow(search, desk, house, filters)
+    final, workflows = _narrow(search, desk, house, filters)
     if filters.number is not None:
         order, key = "i.number", ["number"]
         chosen = _by_number(search, filters.number, after)
@@ -74,14 +74,18 @@ def worklist(
         chosen = _closed(search, after)
     else:
         order, key = "i.due_at, i.id", ["due_text", "id"]
-        chosen = _open(search, filters, after)
+        chosen = _open(search, filters, workflows, after)
     statement = f"{ROWS.format(chosen=chosen)} ORDER BY {order} LIMIT %(n)s"
     rows = execute(session, statement, search.values, prepare=False).fetchall()
     return search.page(rows, key, lambda row: _entry(desk, house, row))
 
 
-def _narrow(search: Search, desk: Casework, house: House, filters: Filters) -> bool:
-    """Put the filters into conditions; returns whether closed items are asked for."""
+def _narrow(
+    search: Search, desk: Casework, house: House, filters: Filters
+) -> tuple[bool, frozenset[str]]:
+    """Put the filters into conditions; returns whether closed items are asked for, and the
+    workflows that can have any.
+    """
     workflows = [b.workflow for b in desk.catalog.bound.values()]
     if filters.workflow is not None:
         workflows = [w for w in workflows if w.workflow == filters.workflow]
@@ -90,10 +94,10 @@ def _narrow(search: Search, desk: Casework, house: House, filters: Filters) -> b
         search.demand("i.workflow = %(workflow)s", workflow=filters.workflow)
     final = False
     if filters.state is not None:
-        states = [w.states[filters.state] for w in workflows if filters.state in w.states]
-        if not states:
+        workflows = [w for w in workflows if filters.state in w.states]
+        if not workflows:
             raise unknown("state", "没有这个环节。There is no such state.")
-        final = all(state.final for state in states)
+        final = all(w.states[filters.state].final for w in workflows)
         search.demand("i.state = %(state)s", state=filters.state)
     search.narrow_to(house, filters.unit)
     if filters.assignee is not None:
@@ -105,7 +109,7 @@ def _narrow(search: Search, desk: Casework, house: House, filters: Filters) -> b
         search.demand("i.rung > 0" if filters.stalled else "i.rung = 0")
     if filters.due_before is not None:
         search.demand("i.due_at <= %(before)s", before=filters.due_before)
-    return final
+    return final, frozenset(w.workflow for w in workflows)
 
 
 HELD = """i.id IN (SELECT a.item_id FROM item_duty a WHERE a.person_id = %(holder)s
@@ -146,7 +150,7 @@ OPEN = "i.closed_at IS NULL"
 PICK = "SELECT i.due_at, i.id FROM item i WHERE {where} ORDER BY i.due_at, i.id LIMIT %(n)s"
 
 
-def _open(search: Search, filters: Filters, after: Key | None) -> str:
+def _open(search: Search, filters: Filters, workflows: frozenset[str], after: Key | None) -> str:
     if after is not None:
         moment, last = last_moment(after)
         search.demand("(i.due_at, i.id) > (%(moment)s::timestamptz, %(last)s)")
@@ -161,7 +165,11 @@ def _open(search: Search, filters: Filters, after: Key | None) -> str:
         branches = [_each("generate_series(1, 5) AS r(rung)", where)]
     else:
         search.values["covered"] = list(look.covered)
-        branches = [_scope(search, filters, at) for at in range(len(look.scopes))]
+        branches = [
+            _scope(search, filters, at)
+            for at, scope in enumerate(look.scopes)
+            if workflows.intersection(scope.workflows)
+        ]
         search.in_units()
         if not branches:
             return PICK.format(where=search.where(OPEN, OWN_DUTY, NOT_HIDDEN))

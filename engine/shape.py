@@ -45,7 +45,7 @@ def may_run_in(workflow: Workflow, deadline: Deadline) -> set[str]:
         edge = {
             t.to
             for name, t in workflow.moves()
-            if name not in deadline.stops and seen & {*t.sources} and t.to in workflow.states
+            if not deadline.ends_with(name) and seen & {*t.sources} and t.to in workflow.states
         } - seen
         edge = {state for state in edge if not workflow.states[state].final}
     return seen

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from adapters import sample
@@ -19,7 +20,8 @@ from engine.people import Actor
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from sqlalchemy.orm import Session
 
@@ -34,12 +36,12 @@ TABLES = (
     *("item", "item_data", "personal_data", "event", "item_duty", "deadline", "climb"),
     *("message", "document"),
 )
+Row = dict[str, Any]
 ITEMS = """
 SELECT id, number, workflow, version, state, revision, seq, head, unit_id, subject_unit_id,
   family_id, parent_id, mandatory, settled, sealed, channel, received_at, entered_at, closed_at,
   nullif(due_at, 'infinity') AS due_at, rung, d.data
 FROM item JOIN item_data d ON d.item_id = item.id"""
-Row = dict[str, Any]
 
 
 def day(number: int, hour: int = 10) -> datetime:
@@ -54,6 +56,7 @@ class Casebook:
     url: str
     casework: Casework
     database: Database
+    _watcher: psycopg.Connection[Row] | None = None
 
     def who(self, account: str) -> Actor:
         """Somebody of the office."""
@@ -87,7 +90,9 @@ class Casebook:
     ) -> Born:
         """Begin an item."""
         actor = self.who(by) if isinstance(by, str) else by
-        values = {"wish": "摆摊卖红薯"} if data is None and workflow == "permit" else dict(data or {})
+        values = (
+            {"wish": "摆摊卖红薯"} if data is None and workflow == "permit" else dict(data or {})
+        )
         values |= given
         born: Born = self.do(lambda s: self.casework.submit(s, workflow, actor, values, at=at))
         return born
@@ -110,6 +115,16 @@ class Casebook:
         )
         return dossier
 
+    def reassign(
+        self, number: str, by: str, people: Sequence[str], at: datetime = MONDAY
+    ) -> Dossier:
+        """Give an item to other handlers."""
+        data = {"declarations_signed": True}
+        dossier: Dossier = self.do(
+            lambda s: self.casework.assign(s, number, self.who(by), "handler", people, data, at=at)
+        )
+        return dossier
+
     def assigned(self, at: datetime = MONDAY, **given: Any) -> str:
         """The number of a permit that two handlers of the audit section check."""
         number = self.submit(at=at, **given).number
@@ -117,15 +132,49 @@ class Casebook:
         self.go(number, "assign", "unit_head", at, handlers=handlers, declarations_signed=True)
         return number
 
+    def extend(
+        self,
+        number: str,
+        by: str,
+        until: date,
+        at: datetime | None = None,
+        deadline: str = "decide",
+    ) -> str:
+        """Ask for more time; the number of the request."""
+        born: Born = self.do(
+            lambda s: self.casework.extend(
+                s, number, self.who(by), deadline, until, "材料多", at=at or day(1)
+            )
+        )
+        return born.number
+
+    def refused(
+        self, error: type[Exception], deed: Callable[[], object], match: str | None = None
+    ) -> None:
+        """The deed is refused in this way and leaves not one row changed."""
+        before = self.everything()
+        with pytest.raises(error, match=match):
+            deed()
+        assert self.everything() == before
+
     def rows(self, statement: str, *values: object) -> list[Row]:
-        """Every row of a query, over a connection of its own."""
-        with psycopg.connect(self.url, row_factory=dict_row) as connection:
-            return list(connection.execute(statement.encode(), values or None))
+        """Every row of a query, over a connection beside the office's own."""
+        return list(self._beside().execute(statement.encode(), values or None))
 
     def run(self, statement: str, *values: object) -> None:
         """A statement as the database's superuser gives it."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement.encode(), values or None)
+        self._beside().execute(statement.encode(), values or None)
+
+    def _beside(self) -> psycopg.Connection[Row]:
+        if self._watcher is None or self._watcher.closed:
+            self._watcher = psycopg.connect(self.url, autocommit=True, row_factory=dict_row)
+        return self._watcher
+
+    def close(self) -> None:
+        """Give every connection back."""
+        if self._watcher is not None:
+            self._watcher.close()
+        self.database.close()
 
     def item(self, number: str) -> Row:
         """An item's row with its data."""
@@ -171,10 +220,9 @@ class Casebook:
     def everything(self) -> dict[str, list[str]]:
         """Every row of every table an act may write, as text, to compare before and after."""
         found: dict[str, list[str]] = {}
-        with psycopg.connect(self.url) as connection:
-            for table in TABLES:
-                rows = connection.execute(f"SELECT t::text FROM {table} t".encode())  # noqa: S608 - our own names
-                found[table] = sorted(row[0] for row in rows)
+        for table in TABLES:
+            rows = self.rows(f"SELECT t::text AS row FROM {table} t")
+            found[table] = sorted(row["row"] for row in rows)
         return found
 
 
@@ -193,11 +241,11 @@ def opened(admin: str, template: str, casework: Casework) -> Iterator[Casebook]:
     """An office of one's own, cloned from a furnished one."""
     with cloned(admin, template) as name:
         url = f"{admin.rsplit('/', 1)[0]}/{name}"
-        database = Database(url)
+        book = Casebook(url, Casework(casework.catalog), Database(url))
         try:
-            yield Casebook(url, Casework(casework.catalog), database)
+            yield book
         finally:
-            database.close()
+            book.close()
 
 
 @contextmanager
@@ -205,7 +253,9 @@ def cloned(admin: str, template: str) -> Iterator[str]:
     """A database like another one, dropped in the end."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
+        connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode()
+        )
     try:
         yield name
     finally:

@@ -124,7 +124,7 @@ def test_the_api_keeps_to_its_description(desk: Desk, mode: GenerationMode) -> N
         tried = given(case=operation.as_strategy(generation_mode=mode))(check)
         with suppress(Unsatisfiable):  # an operation that takes nothing cannot be asked wrongly
             hypothesis_settings(
-                max_examples=12,
+                max_examples=8,
                 deadline=None,
                 database=None,
                 derandomize=True,

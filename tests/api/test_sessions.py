@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from adapters.sample import PASSWORD
@@ -42,6 +43,19 @@ def test_an_unknown_account_is_answered_as_a_wrong_password(desk: Desk) -> None:
     ]
     assert [answer.status_code for answer in answers] == [401, 401]
     assert answers[0].content == answers[1].content
+
+
+def test_an_unknown_account_costs_the_same_work(desk: Desk) -> None:
+    """Whoever measures time learns no account."""
+    times = []
+    for account in ("handler1", "nobody-here"):
+        spans = []
+        for _ in range(5):
+            began = time.perf_counter()
+            desk.client.post("/api/v1/sessions", json={"account": account, "password": "wrong"})
+            spans.append(time.perf_counter() - began)
+        times.append(min(spans))
+    assert 0.5 < times[0] / times[1] < 2.0
 
 
 def test_everything_wants_a_login_but_the_public_door(desk: Desk) -> None:

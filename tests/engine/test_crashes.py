@@ -94,7 +94,7 @@ def durable(home: Path, permits: Casework) -> Iterator[tuple[Postgres, Casebook]
         book = Casebook(url, Casework(permits.catalog), database)
         sample.load(database, book.casework)
         yield postgres, book
-        database.close()
+        book.close()
 
 
 def write(book: Casebook, stop: threading.Event, acknowledged: list[tuple[str, int]]) -> int:
@@ -141,7 +141,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_written(
         assert len(acknowledged) >= before + 60
         postgres.start()
     assert unknown
-    book.database.close()  # connections to servers that are no more
+    book.close()  # connections to servers that are no more
     kept = {
         (row["number"], row["seq"])
         for row in book.rows("SELECT number, e.seq FROM event e JOIN item i ON i.id = e.item_id")

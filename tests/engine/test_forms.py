@@ -21,9 +21,7 @@ UNITS = {
     1: UnitEntry(1, "BUR", "市局", ("bureau",), None),
     2: UnitEntry(2, "BR1", "第一分局", ("一分局",), 1),
 }
-PEOPLE = {
-    each: PersonEntry(each, f"p{each}", "某", 2, None, None, None) for each in range(1, 60)
-}
+PEOPLE = {each: PersonEntry(each, f"p{each}", "某", 2, None, None, None) for each in range(1, 60)}
 OFFICE = Office(1, UNITS, PEOPLE, {}, (), ())
 TYPES: dict[str, dict[str, Any]] = {
     **{name: {} for name in ("text", "long_text", "texts", "unit", "person", "people", "boolean")},
@@ -337,5 +335,5 @@ def test_a_spec_belongs_to_its_type() -> None:
         {"type": "text", "duty": "accused"},
         {"type": "person", "or_unknown": True},
     ):
-        with pytest.raises(ValueError, match="belong|bear|needed"):
+        with pytest.raises(ValueError, match=r"belong|bear|needed"):
             FieldSpec.model_validate(TITLES | wrong)

@@ -42,6 +42,24 @@ PEOPLE = {
         *(person(6, 4, None), person(7, 4, MONDAY.date()), person(8, 4, date(2026, 3, 1))),
     )
 }
+ROW: dict[str, Any] = dict.fromkeys(("parent_id", "closed_at", "code_hash")) | {
+    "id": 1,
+    "number": "占道2026-1",
+    "state": "checking",
+    "revision": 1,
+    "seq": 1,
+    "head": GENESIS,
+    "unit_id": 4,
+    "family_id": 1,
+    "mandatory": False,
+    "sealed": False,
+    "channel": "staff",
+    "received_at": MONDAY,
+    "entered_at": MONDAY,
+    "rung": 0,
+    "clocks": [],
+    "duties": [],
+}
 OFFICE = Office(1, UNITS, PEOPLE, {"head": ((5, 1),)}, (), ())
 
 
@@ -50,9 +68,11 @@ def actor(number: int | None) -> Actor:
     return SYS if number is None else Actor("person", PEOPLE[number])
 
 
-def duty(person: int, name: str, role: str = "handler", item: int = 1, *, active: bool = True) -> HeldDuty:
+def duty(
+    person: int, name: str, role: str = "handler", item: int = 1, *, active: bool = True
+) -> HeldDuty:
     """Somebody's duty in the family."""
-    return HeldDuty(item, person, role, name, False, active)  # noqa: FBT003 - a row
+    return HeldDuty(item, person, role, name, assigned=False, active=active)
 
 
 def act(name: str, by: int | None = None) -> PastAct:
@@ -92,11 +112,9 @@ def attempt(permits: Casework) -> Any:
         **told: Any,
     ) -> Attempt:
         row: dict[str, Any] = {
-            **dict.fromkeys(("parent_id", "closed_at", "code_hash")),
-            **{"id": 1, "number": "占道2026-1", "state": "checking", "revision": 1, "seq": 1},
-            **{"head": GENESIS, "unit_id": 4, "subject_unit_id": subject, "family_id": 1},
-            **{"mandatory": False, "sealed": False, "channel": "staff", "received_at": MONDAY},
-            **{"entered_at": MONDAY, "rung": 0, "data": held or {}, "clocks": [], "duties": []},
+            **ROW,
+            "subject_unit_id": subject,
+            "data": held or {},
         }
         bound = permits.catalog.named("permit")
         dossier = Dossier(None, row, bound, OFFICE, carried(), MONDAY)  # type: ignore[arg-type]
@@ -144,7 +162,11 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ),
     ("not_case_handler", {"role": "head", "named": (2,), "duties": [duty(2, "work")]}, False),
     ("not_case_handler", {"by": None, "role": "sys", "duties": [duty(2, "work")]}, True),
-    ("not_case_handler", {"by": None, "role": "public", "named": (1,), "duties": [APPROVED]}, False),
+    (
+        "not_case_handler",
+        {"by": None, "role": "public", "named": (1,), "duties": [APPROVED]},
+        False,
+    ),
     ("approver_not_requester", {}, True),
     ("approver_not_requester", {"history": [act("check", 1)]}, False),
     ("approver_not_requester", {"history": [act("check", 1), act("return", 2)]}, True),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 
-from engine import journal, stalls
+from engine import answers, journal, stalls
 from engine.births import Birth
 from engine.database import Database, execute
-from engine.errors import BanjieError, GuardRefused, NotFound, Stale
+from engine.errors import BanjieError, GuardRefused, NotFound, Repeated, Stale
 from tests.casebook import MONDAY, day
 
 if TYPE_CHECKING:
@@ -47,11 +49,11 @@ def test_of_two_moves_from_one_revision_one_wins(book: Casebook) -> None:
     """Two people at once: one moves the item, the other is told that it moved on."""
     for _ in range(15):
         number = book.assigned()
-        answers = together(
+        outcomes = together(
             lambda n=number: book.go(n, "check", "handler1", revision=2, opinion="可"),  # type: ignore[misc]
             lambda n=number: book.go(n, "pause", "unit_head", revision=2, reason="等"),  # type: ignore[misc]
         )
-        assert sum(isinstance(answer, Stale) for answer in answers) == 1, answers
+        assert sum(isinstance(answer, Stale) for answer in outcomes) == 1, outcomes
         assert len(book.events(number)) == 3
 
 
@@ -97,14 +99,14 @@ def test_naming_an_accused_while_he_acts_lets_one_of_both_happen_first(book: Cas
     """Either he acted before he was named, or he finds no item; never does he act after it."""
     for _ in range(15):
         number = book.assigned()
-        answers = together(
+        outcomes = together(
             lambda n=number: book.go(n, "open_inquiry", "handler1", opinion="另查"),  # type: ignore[misc]
             lambda n=number: book.go(n, "name", "head", officers=["handler1"]),  # type: ignore[misc]
         )
-        assert not isinstance(answers[1], BanjieError), answers
+        assert not isinstance(outcomes[1], BanjieError), outcomes
         acts = [(event["act"], event["actor_id"]) for event in book.events(number)]
-        if isinstance(answers[0], BanjieError):
-            assert isinstance(answers[0], NotFound)
+        if isinstance(outcomes[0], BanjieError):
+            assert isinstance(outcomes[0], NotFound)
             assert [act for act, _ in acts] == ["submit", "assign", "name"]
         else:
             assert [act for act, _ in acts] == ["submit", "assign", "open_inquiry", "name"]
@@ -115,6 +117,26 @@ def test_naming_an_accused_while_he_acts_lets_one_of_both_happen_first(book: Cas
             number,
         )
         assert {row["duty"] for row in active} == {"accused"}
+
+
+def test_twins_with_one_key_are_one_act(book: Casebook) -> None:
+    """The same request at once under one Idempotency-Key: one item, one answer, given twice."""
+    for turn in range(10):
+        ask = answers.Ask("intake", f"key-{turn}", sha256(b"body").digest())
+
+        def request(session: Session, ask: answers.Ask = ask) -> bytes:
+            if kept := answers.claim(session, ask):
+                return kept.body
+            born = book.casework.submit(session, "permit", book.who("intake"), {"wish": "x"})
+            answers.settle(session, ask, answers.Given(201, born.number.encode()))
+            return born.number.encode()
+
+        one, two = together(lambda r=request: book.do(r), lambda r=request: book.do(r))  # type: ignore[misc]
+        assert one == two
+    assert len(book.rows("SELECT FROM item")) == 10
+    other = answers.Ask("intake", "key-0", sha256(b"another body").digest())
+    with pytest.raises(Repeated):
+        book.do(lambda s: answers.claim(s, other))
 
 
 def test_four_sweepers_climb_every_rung_of_two_hundred_items_once(book: Casebook) -> None:
@@ -128,9 +150,7 @@ def test_four_sweepers_climb_every_rung_of_two_hundred_items_once(book: Casebook
     try:
         climbed = together(
             *(
-                lambda office=office: stalls.sweep(  # type: ignore[misc]
-                    office, book.casework, now=day(5), limit=20
-                )
+                lambda office=office: stalls.sweep(office, book.casework, now=day(5), limit=20)
                 for office in offices
             )
         )
@@ -162,8 +182,8 @@ def test_no_rung_is_climbed_after_the_move_that_ended_the_stall(book: Casebook) 
             stalls.sweep(office, book.casework, now=day(5), limit=3)
         office.close()
 
-    answers = together(move, climb)
-    assert answers == [None, None]
+    outcomes = together(move, climb)
+    assert outcomes == [None, None]
     late = book.rows(
         "SELECT FROM event r JOIN event m ON m.item_id = r.item_id AND m.act = 'refuse'"
         " WHERE r.act = 'rung' AND r.seq > m.seq"
@@ -190,11 +210,11 @@ def test_a_deadlock_is_tried_again_and_succeeds(book: Casebook) -> None:
 
         return deed
 
-    answers = together(
+    outcomes = together(
         lambda: book.do(cross(one, two)),
         lambda: book.do(cross(two, one)),
     )
-    assert answers == [None, None]
+    assert outcomes == [None, None]
     assert len(tries) == 3
 
 
@@ -206,16 +226,16 @@ def test_a_handler_and_a_revisitor_of_one_family_cannot_both_be_made_at_once(
         "INSERT INTO membership SELECT p.id, 'revisitor', u.id FROM person p, unit u"
         " WHERE p.account = 'law_handler' AND u.code = 'BUR'"
     )
+    people = ["handler1", "law_handler"]
     for _ in range(10):
         number = book.submit().number
         visit = book.submit("survey", "unit_head", data={"case": number}).number
-        people = ["handler1", "law_handler"]
-        answers = together(
+        outcomes = together(
             lambda n=number: book.go(  # type: ignore[misc]
                 n, "assign", "unit_head", handlers=people, declarations_signed=True
             ),
             lambda n=visit: book.go(n, "visit", "law_handler", answers="好"),  # type: ignore[misc]
         )
-        refused = [answer for answer in answers if isinstance(answer, BanjieError)]
+        refused = [answer for answer in outcomes if isinstance(answer, BanjieError)]
         assert len(refused) == 1
         assert isinstance(refused[0], GuardRefused)

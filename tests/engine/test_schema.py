@@ -80,8 +80,11 @@ EDITS = {
     ),
     "an event without its item moving": (event(), "event_belongs_to_its_item"),
     "an event of no item": (
-        event().replace("SELECT id,", "SELECT id + 1000,").replace("'checking'", "''")
-        .replace("3, 2,", "1, NULL,").replace("'check', '', 'deciding'", "'submit', '', 'received'"),
+        event()
+        .replace("SELECT id,", "SELECT id + 1000,")
+        .replace("'checking'", "''")
+        .replace("3, 2,", "1, NULL,")
+        .replace("'check', '', 'deciding'", "'submit', '', 'received'"),
         "event_belongs_to_its_item",
     ),
     "a state without an event": (
@@ -104,9 +107,11 @@ EDITS = {
     ),
     "a family changed": (ITEM.format("family_id = 0"), "item_only_moves_on"),
     "a number taken": (
-        "INSERT INTO item (number, workflow, version, state, revision, seq, head, unit_id,"
-        " family_id, channel, received_at, entered_at) SELECT number, workflow, version, state, 1,"
-        " 1, head, unit_id, family_id, channel, now(), now() FROM item WHERE number = %(number)s",
+        (
+            "INSERT INTO item (number, workflow, version, state, revision, seq, head, unit_id,"
+            " family_id, channel, received_at, entered_at) SELECT number, workflow, version, state, 1,"
+            " 1, head, unit_id, family_id, channel, now(), now() FROM item WHERE number = %(number)s"
+        ),
         "item_number_once",
     ),
     "an item removed": (
@@ -143,8 +148,10 @@ EDITS = {
         "duty_only_ends",
     ),
     "a duty revived": (
-        f"UPDATE item_duty SET ended_at = now() WHERE {MINE};"
-        f" UPDATE item_duty SET ended_at = NULL WHERE {MINE}",
+        (
+            f"UPDATE item_duty SET ended_at = now() WHERE {MINE};"
+            f" UPDATE item_duty SET ended_at = NULL WHERE {MINE}"
+        ),
         "duty_only_ends",
     ),
     "the duties emptied": ("TRUNCATE item_duty", "journal_is_append_only"),
@@ -166,8 +173,10 @@ EDITS = {
         "climb_key",
     ),
     "a rung of a clock that is not there": (
-        "INSERT INTO climb SELECT 0, rung, item_id, seq, level, act, due_at, climbed_at FROM climb"
-        " LIMIT 1",
+        (
+            "INSERT INTO climb SELECT 0, rung, item_id, seq, level, act, due_at, climbed_at FROM climb"
+            " LIMIT 1"
+        ),
         "climb_deadline_id_exists",
     ),
     # the house
@@ -190,18 +199,20 @@ def number(book: Casebook) -> str:
     return number
 
 
+def by_hand(book: Casebook, statements: str, number: str) -> None:
+    """Statements of one transaction."""
+    with psycopg.connect(book.url) as connection, connection.transaction():
+        for part in statements.split("; "):
+            connection.execute(part.encode(), {"number": number})
+
+
 @pytest.mark.parametrize("edit", EDITS)
 def test_the_database_refuses(book: Casebook, number: str, edit: str) -> None:
     """A direct edit that no lawful act could be is refused by a constraint with a name."""
     statement, constraint = EDITS[edit]
     before = book.everything()
-    with (
-        psycopg.connect(book.url) as connection,
-        pytest.raises(psycopg.Error) as caught,
-        connection.transaction(),
-    ):
-        for part in statement.split("; "):
-            connection.execute(part.encode(), {"number": number})
+    with pytest.raises(psycopg.Error) as caught:
+        by_hand(book, statement, number)
     assert caught.value.diag.constraint_name == constraint
     assert book.everything() == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import psycopg
@@ -12,6 +12,7 @@ import pytest
 
 from engine import stalls
 from engine.calendars import carried_years
+from engine.database import execute
 from engine.people import PUBLIC
 from tests.casebook import MONDAY, day
 
@@ -37,9 +38,7 @@ def rungs(book: Casebook, number: str) -> list[tuple[str, str, int]]:
 
 def quiet(book: Casebook, *names: str) -> None:
     """Silence every clock but these, to look at one alone."""
-    book.run(
-        "UPDATE deadline SET next_rung_at = NULL WHERE NOT name = ANY(%s)", list(names)
-    )
+    book.run("UPDATE deadline SET next_rung_at = NULL WHERE NOT name = ANY(%s)", list(names))
 
 
 # --- the four kinds -------------------------------------------------------------------------
@@ -49,7 +48,17 @@ def test_an_overdue_item_climbs_its_ladder_in_order(book: Casebook) -> None:
     """Five rungs at 70 %, 85 %, due, 5 and 10 working days after, each at its own moment."""
     number = book.assigned()
     quiet(book, "decide")
-    for at, count in ((14, 0), (18, 1), (23, 2), (28, 2), (29, 3), (36, 3), (37, 4), (44, 5), (90, 5)):
+    for at, count in (
+        (14, 0),
+        (18, 1),
+        (23, 2),
+        (28, 2),
+        (29, 3),
+        (36, 3),
+        (37, 4),
+        (44, 5),
+        (90, 5),
+    ):
         sweep(book, day(at, 9))
         assert len(rungs(book, number)) == count, at
     assert [level for _, _, level in rungs(book, number)] == [0, 1, 2, 3, 4]
@@ -77,7 +86,9 @@ def test_after_an_outage_every_missed_rung_is_climbed_once_in_order(book: Casebo
     assert sweep(book, day(70)) >= 5
     assert [level for _, _, level in rungs(book, number)] == [0, 1, 2, 3, 4]
     clock = "deadline_id = (SELECT min(id) FROM deadline)"
-    dues = [row["due_at"] for row in book.rows(f"SELECT due_at FROM climb WHERE {clock} ORDER BY rung")]
+    dues = [
+        row["due_at"] for row in book.rows(f"SELECT due_at FROM climb WHERE {clock} ORDER BY rung")
+    ]
     assert dues == sorted(dues)
     assert dues[0] < day(30)
     sweep(book, day(71))
@@ -100,17 +111,7 @@ def test_looking_writing_and_handing_over_do_not_end_idleness(book: Casebook) ->
     before = book.clocks(number)["idle"]
     book.do(lambda s: book.casework.note(s, number, book.who("handler1"), "看了", at=day(2)))
     people = ["handler1", "law_handler"]
-    book.do(
-        lambda s: book.casework.assign(
-            s,
-            number,
-            book.who("unit_head"),
-            "handler",
-            people,
-            {"declarations_signed": True},
-            at=day(2),
-        )
-    )
+    book.reassign(number, "unit_head", people, day(2))
     assert book.clocks(number)["idle"] == before
 
 
@@ -138,17 +139,7 @@ def test_giving_an_item_round_counts_like_returning_it(book: Casebook) -> None:
     """Two other holders without a move in between are ping-pong as well."""
     number = book.assigned()
     for people in (["handler1", "law_handler"], ["handler2", "law_handler"]):
-        book.do(
-            lambda s, people=people: book.casework.assign(
-                s,
-                number,
-                book.who("unit_head"),
-                "handler",
-                people,
-                {"declarations_signed": True},
-                at=day(1),
-            )
-        )
+        book.reassign(number, "unit_head", people, day(1))
     assert "ping_pong" in book.clocks(number)
 
 
@@ -179,7 +170,7 @@ def test_a_pause_that_never_ends_is_abuse(book: Casebook) -> None:
 
 @pytest.mark.parametrize(("asked", "abused"), [(day(20), False), (day(28), True)])
 def test_asking_for_time_at_the_last_moment_is_abuse(
-    book: Casebook, asked: datetime, abused: bool
+    book: Casebook, asked: datetime, *, abused: bool
 ) -> None:
     """A request in the last tenth of the limit starts the clock of abuse; an earlier one not."""
     number = book.assigned()
@@ -201,7 +192,7 @@ def test_asking_for_time_at_the_last_moment_is_abuse(
     ],
 )
 def test_moving_on_just_before_the_limit_and_back_after_it_is_abuse(
-    book: Casebook, done: timedelta, undone: timedelta, abused: bool
+    book: Casebook, done: timedelta, undone: timedelta, *, abused: bool
 ) -> None:
     """A clock stopped in its last ten minutes by a move that is taken back was dodged."""
     number = book.assigned()
@@ -219,7 +210,12 @@ def test_moving_cancels_what_would_have_rung(book: Casebook) -> None:
     number = book.submit().number
     at = day(4, 9)
     book.go(
-        number, "assign", "unit_head", at, handlers=["handler1", "handler2"], declarations_signed=True
+        number,
+        "assign",
+        "unit_head",
+        at,
+        handlers=["handler1", "handler2"],
+        declarations_signed=True,
     )
     sweep(book, at)
     assert rungs(book, number) == []
@@ -245,7 +241,8 @@ def test_a_paused_clock_never_rings(book: Casebook) -> None:
 def test_an_item_lapses_only_where_the_notice_was_delivered(book: Casebook) -> None:
     """Without a record of delivery the system asks again every day; with it, it closes."""
     items = []
-    for given in ({}, {"delivered_at": MONDAY.isoformat()}):
+    delivered: dict[str, Any] = {"delivered_at": MONDAY.isoformat()}
+    for given in ({}, delivered):
         number = book.submit().number
         book.go(number, "ask_supplement", "intake", missing_items=["照片"], **given)
         items.append(number)
@@ -272,62 +269,6 @@ def test_a_period_runs_out_once(book: Casebook) -> None:
     assert {level for name, _, level in rungs(book, number) if name == "idle"} == {1, 3}
 
 
-# --- who hears ------------------------------------------------------------------------------
-
-
-def test_recipients_are_present_and_may_know(book: Casebook) -> None:
-    """Barred people are skipped, absent ones replaced, and the nearest unit that has anybody hears."""
-    number = book.assigned()
-    book.run(
-        "INSERT INTO leave (person_id, first_on, last_on, substitute_id)"
-        " VALUES (%s, '2026-03-01', '2026-04-30', %s)",
-        book.id("handler2"),
-        book.id("law_handler"),
-    )
-    book.go(number, "name", "head", officers=["handler1"])
-    sweep(book, day(8))
-    assert book.told(number, "urge") == {"law_handler", "unit_head"}
-
-
-@pytest.mark.parametrize(
-    ("gone", "heard"),
-    [
-        ([], {"head"}),
-        (["head"], {"party_member", "deputy", "deputy2"}),
-        (["head", "deputy", "deputy2", "party_member"], {"liaison", "liaison2"}),
-        (
-            ["head", "deputy", "deputy2", "party_member", "liaison", "liaison2"],
-            {"discipline", "discipline2"},
-        ),
-    ],
-)
-def test_where_nobody_of_a_role_may_hear_the_next_higher_does(
-    book: Casebook, gone: list[str], heard: set[str]
-) -> None:
-    """A push goes up the chain until somebody is left, at last outside the bureau."""
-    number = book.assigned()
-    if gone:
-        book.go(number, "name", "unit_head", officers=gone)
-    quiet(book, "decide")
-    sweep(book, day(37))
-    assert book.told(number, "supervise") == heard
-
-
-def test_a_sealed_item_is_pushed_to_nobody_who_may_not_see_it(book: Casebook) -> None:
-    """With its only handler away, the other handlers of the section still hear nothing."""
-    number = book.submit("inquiry", "liaison", data={}).number
-    book.go(number, "assign", "head", handlers=["handler1"])
-    book.run(
-        "INSERT INTO leave (person_id, first_on, last_on) VALUES (%s, '2026-03-03', '2026-06-30')",
-        book.id("handler1"),
-    )
-    sweep(book, day(60))
-    told = book.told(number, "sealed_stall")
-    assert told
-    assert not told & {"handler2", "handler1"}
-    assert not book.told(number, "urge") | book.told(number, "demand")
-
-
 # --- the calendar ---------------------------------------------------------------------------
 
 
@@ -352,7 +293,9 @@ def load_holiday(book: Casebook, holiday: str) -> None:
     """A new edition of 2026 with one more holiday."""
     year = next(each for each in carried_years() if each.year == 2026)
     told = {**dict.fromkeys(map(str, year.off), True), **dict.fromkeys(map(str, year.work), False)}
-    days = [{"name": "休", "date": on, "isOffDay": off} for on, off in (told | {holiday: True}).items()]
+    days = [
+        {"name": "休", "date": on, "isOffDay": off} for on, off in (told | {holiday: True}).items()
+    ]
     document = {"year": 2026, "papers": ["https://www.gov.cn/x"], "days": days}
     book.run(
         "INSERT INTO calendar_year VALUES (2026, 2, %s, sha256(''), now())",
@@ -364,9 +307,7 @@ def load_holiday(book: Casebook, holiday: str) -> None:
 # --- the sweep itself -----------------------------------------------------------------------
 
 
-def test_a_broken_item_stops_nothing(
-    book: Casebook, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_item_stops_nothing(book: Casebook, caplog: pytest.LogCaptureFixture) -> None:
     """Its clocks are put off for an hour and its number is logged; all others are climbed."""
     good = [book.submit().number for _ in range(3)]
     broken = book.submit().number
@@ -410,7 +351,7 @@ def test_a_sweep_passes_over_what_somebody_holds(book: Casebook) -> None:
 
         def claim() -> None:
             with book.database.transaction() as session:
-                rows = stalls.execute(session, stalls.CLAIM, (day(5), 100)).fetchall()
+                rows = execute(session, stalls.CLAIM, (day(5), 100)).fetchall()
                 assert len(rows) == 1
                 claimed.set()
                 done.wait(10)

@@ -29,7 +29,11 @@ ACCEPTED: list[Step] = [
     (
         "accept",
         "unit_head",
-        {"subject_officers_or_unknown": ["branch1_handler"], "risk_level": "normal", "category_codes": ["M06"]},
+        {
+            "subject_officers_or_unknown": ["branch1_handler"],
+            "risk_level": "normal",
+            "category_codes": ["M06"],
+        },
     ),
 ]
 ASSIGNED: list[Step] = [
@@ -54,7 +58,11 @@ DECIDED: list[Step] = [
 ]
 REPLIED: list[Step] = [
     *DECIDED,
-    ("reply", "handler1", {"reply_document": "许市监答〔2026〕1号", "delivered_at": MONDAY.isoformat()}),
+    (
+        "reply",
+        "handler1",
+        {"reply_document": "许市监答〔2026〕1号", "delivered_at": MONDAY.isoformat()},
+    ),
 ]
 
 
@@ -118,7 +126,7 @@ def misconduct(book: Casebook, number: str) -> str:
     return str(book.children(number, "misconduct")[0]["number"])
 
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "facts": "甲收取摊主钱物",
     "evidence_list": ["转账记录"],
     "subject_statement_or_reason_absent": "本人承认",
@@ -173,7 +181,11 @@ def test_whoever_handled_a_case_never_visits_it(book: Casebook) -> None:
         "INSERT INTO membership SELECT p.id, 'revisitor', u.id FROM person p, unit u"
         " WHERE p.account IN ('handler1', 'law_reviewer') AND u.code = 'BUR'"
     )
-    contact = {"method": "phone", "attempted_at": day(30).isoformat(), "declarations_signed": True}
+    contact: dict[str, Any] = {
+        "method": "phone",
+        "attempted_at": day(30).isoformat(),
+        "declarations_signed": True,
+    }
     for account in ("handler1", "law_reviewer"):
         with pytest.raises(GuardRefused):
             book.go(visit["number"], "attempt", account, day(30), **contact)
@@ -187,7 +199,9 @@ def test_whoever_handled_a_case_never_visits_it(book: Casebook) -> None:
                 [visit["id"], visit["family_id"], book.id(account)],
             )
         assert str(caught.value.diag.constraint_name).startswith("duty_never_two")
-    assert book.go(visit["number"], "attempt", "revisitor", day(30), **contact).state == "contacting"
+    assert (
+        book.go(visit["number"], "attempt", "revisitor", day(30), **contact).state == "contacting"
+    )
 
 
 def test_a_rectification_is_verified_by_somebody_else_and_told(book: Casebook) -> None:
@@ -196,7 +210,11 @@ def test_a_rectification_is_verified_by_somebody_else_and_told(book: Casebook) -
     follow(book, number, DECIDED)
     work = book.children(number, "rectification")[0]["number"]
     steps: list[Step] = [
-        ("assign", "branch1_head", {"due_at": day(10).isoformat(), "handlers": ["branch1_handler2"]}),
+        (
+            "assign",
+            "branch1_head",
+            {"due_at": day(10).isoformat(), "handlers": ["branch1_handler2"]},
+        ),
         (
             "plan",
             "branch1_handler2",
@@ -235,7 +253,7 @@ def test_the_deputy_grants_time_before_expiry_and_once(book: Casebook) -> None:
     with pytest.raises(Exhausted):
         ask(day(5), date(2026, 6, 1))
     request = ask(day(5))
-    told = {"notice_to_person": "延长至4月10日"}
+    told: dict[str, Any] = {"notice_to_person": "延长至4月10日"}
     with pytest.raises(NotPermitted):
         book.go(request, "grant", "unit_head", day(6), **told)
     book.go(request, "grant", "deputy", day(6), **told)
@@ -326,18 +344,25 @@ def test_a_campaign_visits_every_case_of_its_sample(book: Casebook) -> None:
         book.go(campaign, "summarise", "law_hub", findings="好", rates=["100%"])
     duties = book.rows("SELECT duty FROM item_duty WHERE person_id = %s", book.id("squad_handler"))
     assert [row["duty"] for row in duties] == ["work"]
-    visitor = {"method": "phone", "attempted_at": MONDAY.isoformat(), "declarations_signed": True}
+    visitor: dict[str, Any] = {
+        "method": "phone",
+        "attempted_at": MONDAY.isoformat(),
+        "declarations_signed": True,
+    }
     for visit in visits:
         book.go(visit["number"], "attempt", "revisitor", **visitor)
         book.go(visit["number"], "party_refuses", "revisitor", statement="不愿受访")
-    assert follow(
-        book,
-        campaign,
-        [
-            ("summarise", "law_hub", {"findings": "拒访两件", "rates": ["0%"]}),
-            ("close", "deputy", {}),
-        ],
-    ) == "closed"
+    assert (
+        follow(
+            book,
+            campaign,
+            [
+                ("summarise", "law_hub", {"findings": "拒访两件", "rates": ["0%"]}),
+                ("close", "deputy", {}),
+            ],
+        )
+        == "closed"
+    )
 
 
 def test_a_candidate_of_the_ladder_waits_for_the_liaison(book: Casebook) -> None:
@@ -349,7 +374,7 @@ def test_a_candidate_of_the_ladder_waits_for_the_liaison(book: Casebook) -> None
     assert len(candidates) == 1
     candidate = candidates[0]["number"]
     assert candidates[0]["data"]["candidate"] is True
-    assign = {"handlers": ["handler1", "handler2"], "declarations_signed": True}
+    assign: dict[str, Any] = {"handlers": ["handler1", "handler2"], "declarations_signed": True}
     with pytest.raises(Refused):
         book.go(candidate, "assign", "head", day(60), subject_officers="unknown", **assign)
     book.go(candidate, "confirm", "liaison", day(60), subject_officers="unknown")
