@@ -11,9 +11,9 @@ from engine.definition import read_workflow
 from engine.errors import DefinitionError
 from engine.loader import load
 from engine.people import read_office
-from engine.proof import prove_all
+from engine.checking.proof import prove_all
 from engine.roster import Roster
-from engine.verdict import report
+from engine.checking.verdict import report
 from engine.workdays import SHANGHAI
 from workflows import HERE, catalog
 

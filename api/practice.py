@@ -51,12 +51,19 @@ def move(form: ClockMove, act: Act) -> Response:
         target = form.now if length is None else _later(calendar, now, length)
         if target is None or target < now:
             raise Invalid([("/now", "练习时钟只能向前。The practice clock only moves forward.")])
+        if target - now > FARTHEST:  # asked first: the database knows moments Python cannot read
+            raise too_far()
         moved = execute(session, MOVE, (target - now, FARTHEST)).fetchone()
         if moved is None or moved["too_far"]:
-            raise Invalid([("/now", "最多向前十年。Ten years at most.")])
+            raise too_far()
         return Answer({"now": moved["now"], "offset": moved["offset"]})
 
     return act.answer(forward)
+
+
+def too_far() -> Invalid:
+    """The clock would leave the years an office can practise in."""
+    return Invalid([("/now", "最多向前十年。Ten years at most.")])
 
 
 def _later(calendar: Calendar, now: datetime, length: Span) -> datetime | None:

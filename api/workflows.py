@@ -19,7 +19,7 @@ from api.schemas import Workflows, WorkflowView
 from engine.catalog import RULES, TEXTS
 from engine.definition import read_workflow
 from engine.loader import load
-from engine.proof import prove_all
+from engine.checking.proof import prove_all
 from engine.roster import Roster
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.catalog import Catalog
     from engine.definition import Workflow
     from engine.people import Office
-    from engine.proof import Proof
+    from engine.checking.proof import Proof
 
 router = APIRouter(tags=["workflows"])
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine import effects
 from engine.codes import hash_code
 from engine.database import execute
-from engine.dossier import Attempt, Dossier, HeldDuty
+from engine.dossier import READ, Attempt, Dossier, HeldDuty
 from engine.errors import GuardRefused, NotPermitted
 from engine.forms import Accepted, accept
 from engine.journal import GENESIS
@@ -124,8 +124,8 @@ def begin(
     dossier = Dossier(session, row, bound, house.office, house.calendar, house.now)
     dossier.duties = [*birth.duties]
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
-    if objections := bound.objections(variant, attempt):
-        raise GuardRefused(objections[0])
+    for text, sentence in bound.objections(variant, attempt).items():
+        raise GuardRefused(sentence, guard=text)
     end_duties(dossier, variant, accepted)
     record(entries, dossier, "submit", actor, role, accepted.plain, accepted, "")
     dossier.revision = 1
@@ -168,14 +168,21 @@ def begin(
     return dossier, accepted
 
 
-def families_of(session: Session, bound: Bound, births: Sequence[Birth]) -> list[int | None]:
-    """The family each birth joins: the one of the case it names, or its parent's."""
+def families_of(
+    desk: Desk, session: Session, bound: Bound, actor: Actor, births: Sequence[Birth]
+) -> list[int | None]:
+    """The family each birth joins: the one of the case it names, or its parent's.
+
+    A case the actor may not know of is as one this office never had: naming it must neither join its
+    family nor fail, or a number tried would tell whether it exists.
+    """
     name = bound.workflow.family
     if name is None:
         return [birth.parent.family_id if birth.parent else None for birth in births]
     numbers = [str(birth.data.get(name, "")) for birth in births]
-    rows = execute(session, "SELECT number, family_id FROM item WHERE number = ANY(%s)", (numbers,))
-    found = {row["number"]: row["family_id"] for row in rows}
+    rows = execute(session, f"{READ} WHERE i.number = ANY(%s)", (numbers,)).fetchall()
+    cases = (desk.dossier(session, row, None) for row in rows)
+    found = {case.number: case.family_id for case in cases if desk.sees(case, actor)}
     return [
         found.get(number) if number or birth.parent is None else birth.parent.family_id
         for number, birth in zip(numbers, births, strict=True)

@@ -9,7 +9,7 @@ from engine.database import execute
 from engine.dossier import READ
 from engine.errors import NotFound
 from engine.outbox import lag, render
-from engine.paging import Page, Search, last_stall, last_text
+from engine.paging import Page, Search, last_id, last_stall
 from engine.sight import NOT_HIDDEN, sight
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def messages(
     if item is not None:
         search.demand("m.item_id = (SELECT id FROM item WHERE number = %(item)s)", item=item)
     if after is not None:
-        search.demand("m.id < %(last)s::uuid", last=last_text(after))
+        search.demand("m.id < %(last)s", last=last_id(after))
     statement = MESSAGES.format(where=search.where(look.visible()))
     rows = execute(session, statement, search.values, prepare=False).fetchall()
 
@@ -171,7 +171,7 @@ def inbox(
     search = Search(look, limit)
     search.demand("m.recipient_id = %(me)s AND m.status <> 'withdrawn'")
     if after is not None:
-        search.demand("m.id < %(last)s::uuid", last=last_text(after))
+        search.demand("m.id < %(last)s", last=last_id(after))
     statement = MESSAGES.format(where=search.where(NOT_HIDDEN))
     rows = execute(session, statement, search.values, prepare=False).fetchall()
     return search.page(rows, ["id"], lambda row: told_text(desk.catalog.texts, row))

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from engine import effects
 from engine.births import Birth, Born, begin, families_of, family_duties, listed, literal
+from engine.checking.naming import fields_of_guard
 from engine.database import execute
 from engine.definition import NUMBER
-from engine.desk import Desk, not_permitted
+from engine.desk import EXTENSION, Desk, not_permitted
 from engine.dossier import LOCK_BY_ID, READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
-from engine.errors import BanjieError, GuardRefused, NotAvailable, NotPermitted
+from engine.errors import BanjieError, GuardRefused, Invalid, NotAvailable, NotPermitted
 from engine.forms import Accepted, accept, holds, missing, note_text
 from engine.people import SYS, Actor
 from engine.record import add_duties, end_assigned, end_duties, record, settle
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 
     from engine.definition import Effect, Extend, Spawn, Tell, Transition, Workflow
 
-EXTENSION = "extension"
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A transition that leaves an item's state, and what stands between the actor and it."""
+    """A transition that leaves an item's state, and what stands between the actor and it.
+
+    `allowed`: the actor may make it once they give what is `missing`; else `reasons` say why not.
+    """
 
     transition: str
     title: str
@@ -68,6 +71,16 @@ class Casework(Desk):
         at: datetime | None = None,
     ) -> Born:
         """Begin an item. Raises NotFound, NotPermitted, Invalid, GuardRefused."""
+        if workflow == EXTENSION:
+            raise Invalid(
+                [
+                    (
+                        "/workflow",
+                        "请在要延期的事项上申请:POST /items/{number}/extensions。"
+                        "Ask for more time at the item itself: POST /items/{number}/extensions.",
+                    )
+                ]
+            )
         birth = Birth(data, channel=channel, code=code, outside_key=outside_key)
         born = self.submit_many(session, workflow, actor, [birth], at=at)[0]
         if isinstance(born, BanjieError):
@@ -86,7 +99,7 @@ class Casework(Desk):
         """Begin many items in one statement; each answer is the item or why it was refused."""
         bound = self.catalog.named(workflow)
         house = self.house(session, at=at, ids=len(births))
-        families = families_of(session, bound, births)
+        families = families_of(self, session, bound, actor, births)
         duties = family_duties(session, families)
         entries = Entries()
         answers: list[Born | BanjieError] = []
@@ -171,8 +184,8 @@ class Casework(Desk):
         given = {**data, effect.people: list(people)}
         accepted = accept(dossier.workflow, variant, given, dossier.data, dossier.office)
         attempt = Attempt(dossier, actor, acting, accepted.all, accepted.people)
-        if objections := dossier.bound.objections(variant, attempt):
-            raise GuardRefused(objections[0])
+        for text, sentence in dossier.bound.objections(variant, attempt).items():
+            raise GuardRefused(sentence, guard=text)
         entries = Entries()
         duties = effects.assigned_duties(dossier, effect, accepted.named[effect.people])
         end_assigned(dossier, effect)
@@ -252,19 +265,23 @@ class Casework(Desk):
             if set(variant.by) <= {"sys"}:
                 continue
             role = self.role_for(dossier, actor, variant.by)
+            lacking = missing(variant, {}, dossier.data)
             reasons: list[str] = []
             if role is None:
                 reasons.append(not_permitted(dossier, variant))
             else:
                 attempt = Attempt(dossier, actor, role, {})
-                reasons += dossier.bound.objections(variant, attempt)
+                for text, sentence in dossier.bound.objections(variant, attempt).items():
+                    wanted = _wanted(variant, text)
+                    lacking += [each for each in wanted if each not in lacking]
+                    reasons += [] if wanted else [sentence]
             options.append(
                 Option(
                     name,
                     variant.title,
                     variant.title_en,
                     allowed=not reasons,
-                    missing=missing(variant, {}, dossier.data),
+                    missing=lacking,
                     reasons=reasons,
                 )
             )
@@ -431,6 +448,14 @@ class Casework(Desk):
         record(entries, parent, "extension", actor, role, granted)
         settle(entries, parent, parent.entered_at)
         entries.write(parent.session)
+
+
+def _wanted(variant: Transition, guard: str) -> list[str]:
+    """The fields of an act by which whoever makes it satisfies a guard."""
+    if guard == "two_handlers":
+        return [effect.assign.people for effect in variant.effects if effect.assign]
+    taken = {*variant.requires, *variant.known, *variant.optional}
+    return [name for name in fields_of_guard(guard) if name in taken]
 
 
 def _carries_personal(workflow: Workflow, effect: Effect) -> bool:

@@ -24,7 +24,7 @@ from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
 from engine.machine import Bound, Guard
-from engine.soundness import complaints
+from engine.checking.soundness import complaints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,8 +2,8 @@
 
 A file names things; it holds no numbers of the law (`rules.yaml` does, once each) and no
 expressions (guards are named Python functions with at most one argument after the dot). What makes
-a set of files sound is `engine.soundness`; that none of their items can go silent is
-`engine.proof`.
+a set of files sound is `engine.checking.soundness`; that none of their items can go silent is
+`engine.checking.proof`.
 """
 
 from __future__ import annotations

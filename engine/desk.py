@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from engine.definition import Transition
     from engine.machine import Bound
 
+EXTENSION = "extension"
+"""The workflow by which more time is asked for; its items are as hidden as what they extend."""
+
 HOUSE = """
 SELECT office_revision, calendar_revision, now() + practice_offset AS now,
   ARRAY(SELECT nextval('item_id_seq') FROM generate_series(1, %s)) AS ids
@@ -194,12 +197,15 @@ class Desk:
 def watching_roles(bound: Bound, *, sealed: bool = False) -> tuple[str, ...]:
     """The roles whose members see a workflow's items by scope alone.
 
-    Of a sealed workflow, or of a `sealed` item (the extension of a sealed one), those who would work
-    on or revisit it see it only once it is theirs.
+    Of a sealed workflow those who would work on or revisit it see it only once it is theirs. Of a
+    `sealed` item elsewhere (the extension of a sealed one) only those who approve it do: the file
+    gives the other roles their sight of it for items that are not sealed.
     """
     roles = bound.workflow.roles
-    if sealed or bound.workflow.sealed:
+    if bound.workflow.sealed:
         return tuple(name for name, role in roles.items() if role.duty not in {"work", "revisit"})
+    if sealed:
+        return tuple(name for name, role in roles.items() if role.duty == "approve")
     return (*roles, "auditor")
 
 
@@ -218,6 +224,8 @@ def not_found() -> NotFound:
 def not_permitted(dossier: Dossier, variant: Transition) -> str:
     """Who may make a transition, for somebody who may not."""
     roles = dossier.workflow.roles
-    who = "、".join(roles[role].title for role in variant.by if role in roles)
-    who_en = ", ".join(roles[role].title_en for role in variant.by if role in roles)
+    titles = {name: (role.title, role.title_en) for name, role in roles.items()}
+    titles["public"] = ("当事人", "the person who brought it")
+    who = "、".join(titles[role][0] for role in variant.by if role in titles)
+    who_en = ", ".join(titles[role][1] for role in variant.by if role in titles)
     return f"须由{who or '系统'}办理。This is for: {who_en or 'the system'}."

@@ -128,9 +128,16 @@ def _pointer(name: str) -> str:
 
 
 def _empty(value: object) -> bool:
+    """Nothing, or a list of nothings; what lies deeper no field takes, so it is not looked at."""
     if isinstance(value, list):
-        return all(_empty(each) for each in value)
-    return value is None or value in ("", {}) or (isinstance(value, str) and not value.strip())
+        return all(_blank(each) for each in value)
+    return _blank(value)
+
+
+def _blank(value: object) -> bool:
+    if isinstance(value, str):
+        return all(char.isspace() or unicodedata.category(char) == "Cf" for char in value)
+    return value is None or value == {}
 
 
 def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int]]:

@@ -74,10 +74,10 @@ class Bound:
         self._machine.events[name].trigger(item, attempt=attempt)
         return variant
 
-    def objections(self, transition: Transition, attempt: object) -> list[str]:
-        """Every guard's sentence against a transition, [] where all let it pass."""
-        answers = (self._ask(text, attempt) for text in transition.guards)
-        return [sentence for sentence in answers if sentence]
+    def objections(self, transition: Transition, attempt: object) -> dict[str, str]:
+        """Guard -> its sentence against a transition, {} where all let it pass."""
+        answers = {text: self._ask(text, attempt) for text in transition.guards}
+        return {text: sentence for text, sentence in answers.items() if sentence}
 
     def title(self, state: str) -> str:
         """A state's Chinese title."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from engine.errors import Invalid
 
@@ -92,6 +93,14 @@ def last_text(after: Key) -> str:
         case [str(last)]:
             return last
     raise _bad_cursor()
+
+
+def last_id(after: Key) -> UUID:
+    """The key of a list in the order of ids that are UUIDs."""
+    try:
+        return UUID(last_text(after))
+    except ValueError:
+        raise _bad_cursor() from None
 
 
 def last_number(after: Key) -> int:

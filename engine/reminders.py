@@ -12,7 +12,7 @@ from engine import effects
 from engine.definition import HOLDER
 from engine.entries import Entries
 from engine.errors import Invalid, NotPermitted
-from engine.forms import Accepted
+from engine.forms import Accepted, note_text
 from engine.record import record, settle
 from engine.views import may_work
 
@@ -38,7 +38,6 @@ SUPERVISORS = (
     "discipline",
 )
 """Who may urge: whoever answers for the work of others."""
-MOST_WORDS = 2000
 
 
 def urge(session: Session, desk: Casework, number: str, actor: Actor, words: str = "") -> Dossier:
@@ -52,7 +51,7 @@ def urge(session: Session, desk: Casework, number: str, actor: Actor, words: str
             "只有负责督办的人可以催办。Only those who supervise the item may urge.",
             roles=list(SUPERVISORS),
         )
-    text = SEALED_URGE if dossier.workflow.sealed else URGE
+    text = SEALED_URGE if dossier.sealed else URGE
     return _tell(session, desk, dossier, actor, HOLDER, text, words)
 
 
@@ -78,7 +77,7 @@ def tell(
         errors.append(("/to", f"应为下列之一 (one of): {known}"))
     if text not in desk.catalog.texts:
         errors.append(("/text", "没有这个通知文本。There is no such text; see texts.yaml."))
-    elif dossier.workflow.sealed and not text.startswith(SEALED):
+    elif dossier.sealed and not text.startswith(SEALED):
         errors.append(
             ("/text", "保密事项只能用 sealed_ 开头的文本。A sealed item takes texts sealed_… only.")
         )
@@ -108,12 +107,10 @@ def _tell(
     text: str,
     words: str,
 ) -> Dossier:
-    if len(words) > MOST_WORDS:
-        raise Invalid([("/note", "最多2000字。At most 2,000 characters; shorten it.")])
+    noted = Accepted(personal={"note": note_text(words)} if words.strip() else {})
     entries = Entries()
     told = [] if to == PUBLIC_ROLE else effects.recipients(dossier, to)
     accounts = [dossier.office.people[person].account for person in told]
-    noted = Accepted(personal={"note": words} if words.strip() else {})
     said = {"text": text, "to": to, "told": accounts or [to]}
     record(entries, dossier, "note", actor, desk.role_seen(dossier, actor), said, noted)
     settle(entries, dossier, dossier.entered_at)

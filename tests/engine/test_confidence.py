@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import stalls
+from engine.database import execute
 from engine.errors import GuardRefused, NotFound
-from engine.people import PUBLIC
+from engine.people import PUBLIC, SYS, Actor
+from engine.sight import sight
 from tests.casebook import MONDAY, day
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from tests.casebook import Casebook
 
 CANARY = "红薯摊主柳如烟"
@@ -197,3 +201,32 @@ def test_a_sealed_item_is_seen_by_its_handlers_only_once_it_is_theirs(book: Case
         book.do(lambda s: book.casework.look(s, number, book.who("handler2")))
     with pytest.raises(NotFound):
         book.do(lambda s: book.casework.look(s, number, book.who("auditor")))
+
+
+def test_lists_show_exactly_what_may_be_opened(book: Casebook) -> None:
+    """For every person and every item the rule of the lists and the rule of the desk agree."""
+    number = book.assigned(respondent="LAW")
+    book.extend(number, "handler1", date(2026, 4, 3))
+    book.go(number, "name", "head", officers=["handler2"])
+    book.go(number, "open_inquiry", "handler1", opinion="另查")
+    inquiry = book.submit("inquiry", "liaison", data={"respondent": "BR1"}).number
+    book.go(inquiry, "assign", "head", handlers=["handler1"])
+    book.extend(inquiry, "handler1", date(2026, 4, 3), deadline="verify")
+    book.submit("survey", "unit_head", data={"case": number})
+    book.submit(respondent="AUD")
+    book.run("UPDATE person SET left_on = '2026-01-01' WHERE account = 'intake2'")
+    house = book.do(book.casework.house)
+    numbers = [row["number"] for row in book.rows("SELECT number FROM item")]
+    for account in (person.account for person in house.office.people.values()):
+        actor = book.who(account)
+        look = sight(book.casework, house, actor)
+        with book.database.transaction() as session:
+            listed = f"SELECT number FROM item i WHERE {look.visible()}"
+            shown = {row["number"] for row in execute(session, listed, look.values)}
+            assert shown == seen(session, book, numbers, actor), account
+
+
+def seen(session: Session, book: Casebook, numbers: list[str], actor: Actor) -> set[str]:
+    """What the desk would open for somebody."""
+    desk = book.casework
+    return {each for each in numbers if desk.sees(desk.look(session, each, SYS), actor)}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.calendars import carried
-from engine.configurations import Configuration, explore
+from engine.checking.configurations import Configuration, explore
 from engine.deadlines import Clock, Clockwork
 from engine.roster import CHAIN, Roster
-from engine.verdict import report
+from engine.checking.verdict import report
 from tests.workflows.sample import (
     LETTER,
     RULES,
@@ -25,7 +25,7 @@ from tests.workflows.sample import (
 )
 
 if TYPE_CHECKING:
-    from engine.proof import Proof
+    from engine.checking.proof import Proof
 
 HANDLING = "handling: {title: 办理, title_en: Handling, idle: stall.work}"
 CONCLUDE = "    requires: [findings, outcome]\n"

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from engine.calendars import carried
-from engine.configurations import Step, explore
+from engine.checking.configurations import Step, explore
 from engine.deadlines import IDLE, Clock, Clockwork
 from engine.definition import read_rulebook, read_workflow
 from engine.errors import DefinitionError

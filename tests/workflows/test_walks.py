@@ -243,7 +243,7 @@ def test_whatever_is_tried_the_promises_hold(
     """No walk breaks journal, clocks or rows, and nothing but a named refusal stops one."""
     taken: list[int] = []
 
-    @settings(max_examples=15, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(st.randoms(use_true_random=False, note_method_calls=False))
     def walk(dice: Random) -> None:
         made = Walk(*walked, dice)

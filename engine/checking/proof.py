@@ -1,6 +1,6 @@
 """不沉默证明: that no item of a workflow, wherever it stands, can go silent in this office.
 
-For every configuration an item can reach (`engine.configurations`): a clock runs that has not rung
+For every configuration an item can reach (`engine.checking.configurations`): a clock runs that has not rung
 out; its ladder ends with somebody above and outside; every rung has a living recipient, whoever is
 complained of, accused or on leave; and an end can still be reached by guards that hold together and
 people who exist. What fails is told with a shortest way there, as a sentence.
@@ -11,18 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.circles import circles
-from engine.complaints import Complaints
-from engine.configurations import MOST, explore
-from engine.exits import Casting, never_sure, stuck
+from engine.checking.circles import circles
+from engine.checking.complaints import Complaints
+from engine.checking.configurations import MOST, explore
+from engine.checking.exits import Casting, never_sure, stuck
 from engine.roster import NOBODY, People
-from engine.silence import IDLE, Cover, Listening, Scene, Wait
-from engine.terms import check_terms
+from engine.checking.silence import IDLE, Cover, Listening, Scene, Wait
+from engine.checking.terms import check_terms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from engine.configurations import Configuration, Graph
+    from engine.checking.configurations import Configuration, Graph
     from engine.definition import Rulebook, Workflow
     from engine.errors import Finding
     from engine.loader import Document, Path
@@ -82,7 +82,7 @@ def prove_all(
 ) -> list[Proof]:
     """Prove every workflow, children before the parents that wait on them.
 
-    The files must be sound (`engine.soundness`).
+    The files must be sound (`engine.checking.soundness`).
     """
     by_name = {workflow.workflow: workflow for workflow, _ in workflows}
     proofs: dict[str, Proof] = {}

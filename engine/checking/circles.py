@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.configurations import Configuration, Graph, Step
+    from engine.checking.configurations import Configuration, Graph, Step
 
 
 def circles(graph: Graph, role: str) -> list[list[Step]]:

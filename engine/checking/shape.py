@@ -11,7 +11,7 @@ from engine.workdays import Unit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.complaints import Complaints
+    from engine.checking.complaints import Complaints
     from engine.definition import Deadline, Rung, Workflow
     from engine.loader import Path
     from engine.workdays import Moment, Span

@@ -1,6 +1,6 @@
 """What makes a set of workflow files sound: every complaint at once, with its file and line.
 
-Names are checked in `engine.naming`, the graph in `engine.shape`; here is what lies between files
+Names are checked in `engine.checking.naming`, the graph in `engine.checking.shape`; here is what lies between files
 and in the law.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from engine.complaints import Complaints
-from engine.naming import Surroundings, check_names, check_rung, check_spawn
+from engine.checking.complaints import Complaints
+from engine.checking.naming import Surroundings, check_names, check_rung, check_spawn
 from engine.roster import CHAIN
-from engine.shape import check_by_sys, check_rise, check_shape
+from engine.checking.shape import check_by_sys, check_rise, check_shape
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from engine.roster import CHAIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from engine.complaints import Complaints
+    from engine.checking.complaints import Complaints
     from engine.definition import (
         Deadline,
         Effect,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.shape import rough_days
+from engine.checking.shape import rough_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.complaints import Complaints
+    from engine.checking.complaints import Complaints
     from engine.loader import Path
-    from engine.silence import Listening
+    from engine.checking.silence import Listening
     from engine.workdays import Span
 
 LONGEST = 400

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.naming import DEADLINE_GUARDS, fields_of_guard
+from engine.checking.naming import DEADLINE_GUARDS, fields_of_guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.errors import Finding
-    from engine.proof import Proof
+    from engine.checking.proof import Proof
 
 
 def report(proofs: Sequence[Proof], unsound: Sequence[Finding] = ()) -> str:

@@ -12,9 +12,9 @@ from engine.roster import NOBODY, People
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from engine.configurations import Configuration, Graph, Step
+    from engine.checking.configurations import Configuration, Graph, Step
     from engine.definition import Transition, Workflow
-    from engine.silence import Listening, Scene
+    from engine.checking.silence import Listening, Scene
 
 PAIR = 2
 

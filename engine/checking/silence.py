@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.calendars import Roll, carried
 from engine.definition import BUILT_IN_ROLES, HOLDER
-from engine.naming import fields_of_guard
+from engine.checking.naming import fields_of_guard
 from engine.roster import NOBODY, People
 from engine.workdays import SHANGHAI, Moment, Span, due, monthly, point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from engine.configurations import Configuration, Step
+    from engine.checking.configurations import Configuration, Step
     from engine.definition import Rule, Rulebook, Rung, Workflow
     from engine.roster import Roster
 

@@ -1,0 +1,1 @@
+"""Whether workflow files may run: their soundness, and the proof that no item goes silent."""
