@@ -24,6 +24,8 @@ from api.forms import (
 )
 from api.schemas import Item, Journal, Worklist
 from engine import reminders, views
+from engine.desk import EXTENSION
+from engine.errors import Invalid
 from engine.queries import Filters, worklist
 from engine.workdays import SHANGHAI
 
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     from engine.people import Actor
 
 router = APIRouter(tags=["items"])
+
+AT_THE_ITEM = (
+    "请在要延期的事项上申请:POST /items/{number}/extensions。"
+    "Ask for more time at the item itself: POST /items/{number}/extensions."
+)
 
 
 @router.get("/items", response_model=Worklist, summary="What I may see, next due first")
@@ -66,6 +73,8 @@ def list_items(look: Look, asked: Annotated[WorklistQuery, Query()]) -> Response
 @router.post("/items", response_model=Item, status_code=201, summary="Register an item")
 def register(form: Registration, act: Act) -> Response:
     """Staff register what reached them in person, by letter or by telephone."""
+    if form.workflow == EXTENSION:
+        raise Invalid([("/workflow", AT_THE_ITEM)])
     casework = act.counter.casework
 
     def begin(session: Session, actor: Actor) -> Answer:

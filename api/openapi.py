@@ -26,7 +26,7 @@ DESCRIPTION = """
 * What is not yours to know of is answered like what does not exist.
 """
 ITEM = "/items/{number}"
-PUBLIC = ("/submissions", "/sessions", "/healthz", "/readyz")
+PUBLIC = ("/submissions", "/sessions", "/healthz", "/readyz", "/workflows", "/calendar")
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

@@ -17,18 +17,18 @@ from api.diagrams import draw
 from api.forms import Transition as Name
 from api.schemas import Workflows, WorkflowView
 from engine.catalog import RULES, TEXTS
+from engine.checking.proof import prove_all
 from engine.definition import read_workflow
 from engine.loader import load
-from engine.checking.proof import prove_all
 from engine.roster import Roster
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.catalog import Catalog
+    from engine.checking.proof import Proof
     from engine.definition import Workflow
     from engine.people import Office
-    from engine.checking.proof import Proof
 
 router = APIRouter(tags=["workflows"])
 

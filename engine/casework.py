@@ -19,7 +19,7 @@ from engine.definition import NUMBER
 from engine.desk import EXTENSION, Desk, not_permitted
 from engine.dossier import LOCK_BY_ID, READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
-from engine.errors import BanjieError, GuardRefused, Invalid, NotAvailable, NotPermitted
+from engine.errors import BanjieError, GuardRefused, NotAvailable, NotPermitted
 from engine.forms import Accepted, accept, holds, missing, note_text
 from engine.people import SYS, Actor
 from engine.record import add_duties, end_assigned, end_duties, record, settle
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.definition import Effect, Extend, Spawn, Tell, Transition, Workflow
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +70,6 @@ class Casework(Desk):
         at: datetime | None = None,
     ) -> Born:
         """Begin an item. Raises NotFound, NotPermitted, Invalid, GuardRefused."""
-        if workflow == EXTENSION:
-            raise Invalid(
-                [
-                    (
-                        "/workflow",
-                        "请在要延期的事项上申请:POST /items/{number}/extensions。"
-                        "Ask for more time at the item itself: POST /items/{number}/extensions.",
-                    )
-                ]
-            )
         birth = Birth(data, channel=channel, code=code, outside_key=outside_key)
         born = self.submit_many(session, workflow, actor, [birth], at=at)[0]
         if isinstance(born, BanjieError):

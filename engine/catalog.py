@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from engine.checking.soundness import complaints
 from engine.database import execute
 from engine.definition import (
     ENGINE_ACTS,
@@ -24,7 +25,6 @@ from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
 from engine.machine import Bound, Guard
-from engine.checking.soundness import complaints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,11 +7,9 @@ assign an ineligible handler), and are asked again at every later act. Sources: 
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.definition import ENGINE_ACTS
-from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,27 +261,13 @@ def _bare(text: str) -> str:
 
 @guard
 def notice_delivered(attempt: Attempt, field: str) -> str | None:
-    """The notice has a record of delivery (程序规定 arts. 81-83), and not one of tomorrow."""
-    moment = attempt.known.get(field or "delivered_at")
-    if moment and _on_a_later_day(attempt, str(moment)):
-        return (
-            f"送达时间({field or 'delivered_at'})不能晚于今天,请核对。"
-            "A notice is not delivered on a later day than today; check the time."
-        )
-    if moment:
+    """The notice has a record of delivery (程序规定 arts. 81-83)."""
+    if attempt.known.get(field or "delivered_at"):
         return None
     return (
         f"文书尚无送达记录,请先登记送达时间({field or 'delivered_at'})。"
         "The notice has no record of delivery; record when it was delivered first."
     )
-
-
-def _on_a_later_day(attempt: Attempt, moment: str) -> bool:
-    try:
-        day = datetime.fromisoformat(moment).astimezone(SHANGHAI).date()
-    except (ValueError, OverflowError):  # a field of another type holds no moment
-        return False
-    return day > attempt.dossier.today
 
 
 @guard

@@ -127,7 +127,7 @@ class _Xdist:
     """Hooks that exist only where xdist does."""
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist has no types
+    def pytest_configure_node(self, node: Any) -> None:
         """Hand the addresses to a worker."""
         node.workerinput["banjie"] = node.config.stash[_addresses]
 

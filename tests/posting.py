@@ -86,7 +86,7 @@ class Office:
         names = ", ".join(given)
         marks = ", ".join(["%s"] * len(given))
         message: UUID = self.one(
-            f"INSERT INTO message ({names}, not_before, created_at)"  # noqa: S608 - our own names
+            f"INSERT INTO message ({names}, not_before, created_at)"
             f" VALUES ({marks}, now() + make_interval(secs => %s), now()) RETURNING id",
             *given.values(),
             wait,

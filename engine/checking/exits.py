@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from engine.checking.configurations import Configuration, Graph, Step
-    from engine.definition import Transition, Workflow
     from engine.checking.silence import Listening, Scene
+    from engine.definition import Transition, Workflow
 
 PAIR = 2
 

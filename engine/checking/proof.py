@@ -15,9 +15,9 @@ from engine.checking.circles import circles
 from engine.checking.complaints import Complaints
 from engine.checking.configurations import MOST, explore
 from engine.checking.exits import Casting, never_sure, stuck
-from engine.roster import NOBODY, People
 from engine.checking.silence import IDLE, Cover, Listening, Scene, Wait
 from engine.checking.terms import check_terms
+from engine.roster import NOBODY, People
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -8,8 +8,8 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.calendars import Roll, carried
-from engine.definition import BUILT_IN_ROLES, HOLDER
 from engine.checking.naming import fields_of_guard
+from engine.definition import BUILT_IN_ROLES, HOLDER
 from engine.roster import NOBODY, People
 from engine.workdays import SHANGHAI, Moment, Span, due, monthly, point
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from engine.checking.complaints import Complaints
 from engine.checking.naming import Surroundings, check_names, check_rung, check_spawn
-from engine.roster import CHAIN
 from engine.checking.shape import check_by_sys, check_rise, check_shape
+from engine.roster import CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine.checking.complaints import Complaints
-    from engine.loader import Path
     from engine.checking.silence import Listening
+    from engine.loader import Path
     from engine.workdays import Span
 
 LONGEST = 400

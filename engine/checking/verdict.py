@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.errors import Finding
     from engine.checking.proof import Proof
+    from engine.errors import Finding
 
 
 def report(proofs: Sequence[Proof], unsound: Sequence[Finding] = ()) -> str:

@@ -116,9 +116,9 @@ def test_naming_a_hidden_case_is_no_way_to_learn_of_it(desk: Desk) -> None:
     assert shapes[0] == shapes[1]
     assert desk.one("SELECT count(*) FROM item_duty WHERE family_id = %s", family) == before
     joined = desk.send("law_hub", "/items", {"workflow": "revisit", "data": {"case": number}})
-    assert desk.one(
-        "SELECT family_id FROM item WHERE number = %s", joined.json()["number"]
-    ) == family
+    assert (
+        desk.one("SELECT family_id FROM item WHERE number = %s", joined.json()["number"]) == family
+    )
 
 
 def test_an_extension_begins_at_the_item_it_extends(desk: Desk) -> None:
@@ -214,32 +214,6 @@ def test_what_only_the_petitioner_may_do_says_so(desk: Desk) -> None:
     available = desk.look("intake", f"/items/{number}").json()["available"]
     withdraw = next(each for each in available if each["transition"] == "withdraw")
     assert "当事人" in withdraw["reasons"][0]
-
-
-def test_nothing_was_delivered_tomorrow(desk: Desk) -> None:
-    """A record of delivery that lies ahead of the office's clock is no record."""
-    number = desk.submit()["number"]
-    desk.move("intake", number, "register")
-    desk.move("unit_head", number, "accept", ACCEPTANCE)
-    people = {"handlers": ["handler1", "handler2"], "declarations_signed": True}
-    desk.move("unit_head", number, "assign", people)
-    result = {
-        "findings": "不属实",
-        "evidence_list": ["笔录"],
-        "disposition": "not_substantiated",
-        "proposal": "答复",
-    }
-    desk.move("handler1", number, "conclude", result)
-    desk.move("law_reviewer", number, "pass", {"opinion": "同意"})
-    desk.move("deputy", number, "decide", {"decision": "不予处理"})
-    answer = desk.send(
-        "handler1",
-        f"/items/{number}/transitions/reply",
-        {"data": {"reply_document": "答复书", "delivered_at": "2099-01-01T09:00:00+08:00"}},
-        If_Match=f'"{desk.one("SELECT revision FROM item WHERE number = %s", number)}"',
-    )
-    assert answer.status_code == 409
-    assert "送达" in answer.json()["detail"]
 
 
 def test_a_mediation_that_names_no_unit_finds_somebody_to_accept_it(desk: Desk) -> None:

@@ -75,7 +75,7 @@ def test_everything_wants_a_login_but_the_public_door(desk: Desk) -> None:
                 wanted = {401} if not headers else {401, 422}
                 assert answer.status_code in wanted, (method, path, answer.text)
                 asked += 1
-    assert asked > 30
+    assert asked >= 30
 
 
 def test_somebody_who_left_is_out_at_once(desk: Desk) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from engine.calendars import carried
 from engine.checking.configurations import Configuration, explore
+from engine.checking.verdict import report
 from engine.deadlines import Clock, Clockwork
 from engine.roster import CHAIN, Roster
-from engine.checking.verdict import report
 from tests.workflows.sample import (
     LETTER,
     RULES,

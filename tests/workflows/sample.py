@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.checking.proof import Proof, prove_all
+from engine.checking.soundness import complaints
 from engine.definition import Rulebook, Text, Workflow, read_rulebook, read_texts, read_workflow
 from engine.loader import Document, parse
-from engine.checking.proof import Proof, prove_all
 from engine.roster import Roster
-from engine.checking.soundness import complaints
 
 if TYPE_CHECKING:
     from collections.abc import Collection
