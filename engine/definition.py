@@ -35,6 +35,7 @@ BUILT_IN_ROLES = frozenset({"public", "sys"})
 HOLDER = "holder"
 """In a `tell`: whoever can move the item on from where it stands."""
 NUMBER = "number"
+UNIT = "unit"  # a field of that name, where the file declares one, goes before the item's own
 """In a `carry`: the item's own number, for a field of type item over there."""
 
 ENGINE_ACTS = frozenset({"note", "assignment", "extension", "rung", "projection", "accusation"})

@@ -109,9 +109,10 @@ class Desk:
         if dossier.shut_out(actor.id) or dossier.office.left(actor.id, dossier.today):
             return False
         if any(
-            d.person_id == actor.id and d.item_id == dossier.id and d.active for d in dossier.duties
+            d.person_id == actor.id and d.item_id == dossier.id and d.active and d.role != d.duty
+            for d in dossier.duties
         ):
-            return True
+            return True  # named in a field as one who handled the case, somebody bears no role here
         return any(
             dossier.office.stands_in(actor.id, role, dossier.unit_id, dossier.today)
             for role in watching_roles(dossier.bound, sealed=dossier.sealed)

@@ -192,6 +192,19 @@ def both_consent(attempt: Attempt, _: str) -> str | None:
 
 
 @guard
+def replacement_named(attempt: Attempt, _: str) -> str | None:
+    """A mediator who is replaced goes, and somebody named in the same act comes (Order 121 art. 21)."""
+    if attempt.given.get("replacement_or_stay") != "replaced":
+        return None
+    if attempt.named and set(attempt.dossier.assigned("mediator")) - set(attempt.named):
+        return None
+    return (
+        "决定更换调解员的,须同时指定接替的人(mediators)。"
+        "A mediator is to be replaced: name who takes over (mediators)."
+    )
+
+
+@guard
 def before_due(attempt: Attempt, _: str) -> str | None:
     """Asked and granted before expiry: a late approval is refused (domain.md 6.5)."""
     name = str(attempt.known.get("deadline", ""))

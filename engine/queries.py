@@ -180,7 +180,7 @@ def _open(search: Search, filters: Filters, workflows: frozenset[str], after: Ke
 
 
 OWN_DUTY = """i.id IN (SELECT d.item_id FROM item_duty d WHERE d.person_id = %(me)s
-  AND d.ended_at IS NULL AND d.role <> ALL(%(covered)s))"""
+  AND d.ended_at IS NULL AND d.role <> d.duty AND d.role <> ALL(%(covered)s))"""
 UP_TO_THE_LAST = """(i.due_at, i.id) <= (
   coalesce((SELECT s.due_at FROM scoped s OFFSET %(n)s - 1), 'infinity'),
   coalesce((SELECT s.id FROM scoped s OFFSET %(n)s - 1), 9223372036854775807))"""

@@ -32,7 +32,7 @@ NOT_HIDDEN = """
 time on a sealed item only for those who would see it if its own workflow were sealed."""
 
 OWN = """EXISTS (SELECT FROM item_duty o WHERE o.item_id = i.id AND o.person_id = %(me)s
-    AND o.ended_at IS NULL)"""
+    AND o.ended_at IS NULL AND o.role <> o.duty)"""
 
 
 @dataclass(frozen=True)

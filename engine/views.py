@@ -354,14 +354,18 @@ def _rights(desk: Casework, dossier: Dossier, public: Actor) -> list[dict[str, A
                     }
                     for name in (*variant.requires, *variant.optional)
                 ],
-                "until": _until(dossier, variant.guards),
+                "until": _until(dossier, option.transition, variant.guards),
             }
         )
     return rights
 
 
-def _until(dossier: Dossier, guards: tuple[str, ...]) -> datetime | None:
-    """The end of the window a right must be used in, where there is one."""
+def _until(dossier: Dossier, transition: str, guards: tuple[str, ...]) -> datetime | None:
+    """The end of the window a right must be used in, where there is one: the deadline it must be
+    within, or the one that lapses unless it is used.
+    """
     windows = [text.partition(".")[2] for text in guards if text.startswith("within_deadline.")]
+    specs = dossier.workflow.deadlines.items()
+    windows += [name for name, d in specs if d.lapses_into and transition in d.stops]
     found = (clock for name in windows if (clock := dossier.clock(name)))
     return next((clock.due_at for clock in found), None)

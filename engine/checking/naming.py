@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.definition import BUILT_IN_ROLES, HOLDER, NUMBER, FieldSpec
+from engine.definition import BUILT_IN_ROLES, HOLDER, NUMBER, UNIT, FieldSpec
 from engine.roster import CHAIN
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ GUARD_FIELDS = {
 }
 """The fields a guard looks at, so that somebody can satisfy it."""
 
-_OWN_NUMBER = FieldSpec(title="编号", title_en="Number", type="item")
+_OWN = {
+    NUMBER: FieldSpec(title="编号", title_en="Number", type="item"),
+    UNIT: FieldSpec(title="单位", title_en="Unit", type="unit"),
+}
 
 DEADLINE_GUARDS = frozenset({"within_deadline", "lapsed"})
 """Guards whose argument names a deadline; of the others it names a field."""
@@ -158,7 +161,7 @@ def check_carry(
     theirs: Mapping[str, FieldSpec],
 ) -> None:
     """Complain about carried fields that do not exist, do not fit, or would be laid bare."""
-    ours = {NUMBER: _OWN_NUMBER, **ours}
+    ours = {**_OWN, **ours}
     place.known(path, "field", carry, theirs)
     place.known(path, "field", carry.values(), ours)
     for target, source in carry.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -244,3 +244,120 @@ def test_a_message_about_a_sealed_extension_does_not_name_it(desk: Desk) -> None
     assert bulk.json()["results"][0]["ok"], bulk.text
     texts = "SELECT array_agg(DISTINCT m.text) FROM message m JOIN item i ON i.id = m.item_id"
     assert "urge" not in desk.one(f"{texts} WHERE i.number = %s", number)
+
+
+def _revisited(desk: Desk) -> tuple[str, str]:
+    """A campaign of the first branch whose only revisit brings a signal: (campaign, revisit)."""
+    form = {"workflow": "revisit_campaign", "data": {"unit": "BR1", "month": "2026-11"}}
+    campaign = desk.send("law_hub", "/items", form).json()["number"]
+    drawn = {
+        "population_query": "办结案件",
+        "seed": "x",
+        "strata": "普通程序",
+        "must_include": "甲案",
+    }
+    case = {"case": "甲案", "party_ref": "当事人甲", "case_handlers": "branch1_handler"}
+    desk.move("reporter", campaign, "draw", {**drawn, "sample_list": [case]})
+    desk.move("law_hub", campaign, "approve")
+    desk.move("branch1_head", campaign, "launch")
+    visit = desk.look("law_hub", f"/items/{campaign}").json()["children"][0]
+    tried = {"method": "phone", "attempted_at": "2026-11-20T09:00:00+08:00"}
+    desk.move("revisitor", visit, "attempt", {**tried, "declarations_signed": True})
+    said = {"answers": "收了礼", "satisfaction": "dissatisfied", "identity_confirmed": True}
+    desk.move("revisitor", visit, "interview", said)
+    kept = {"record_form": "表一", "signature_or_audio_or_chat_export": "录音一"}
+    desk.move("revisitor", visit, "record", kept)
+    return campaign, visit
+
+
+def test_a_revisit_is_not_seen_by_those_it_asks_about(desk: Desk) -> None:
+    """The officer named as the handler never sees it; once the signal names the unit that handled
+    the case, its head sees neither the signal nor the clue that comes of it, and somebody else can
+    close it.
+    """
+    campaign, visit = _revisited(desk)
+    assert desk.look("branch1_handler", f"/items/{visit}").status_code == 404
+    signal = {"signal_codes": ["M07"], "facts": "收受礼品"}
+    desk.move("law_hub", visit, "analyse", {**signal, "respondent": "第一分局"})
+    for account in ("branch1_head", "branch1_handler", "branch1_handler2"):
+        assert desk.look(account, f"/items/{visit}").status_code == 404, account
+        assert desk.look(account, f"/items/{visit}/events").status_code == 404, account
+        assert desk.look(account, "/items", q=visit).json()["items"] == [], account
+        assert desk.look(account, "/messages", item=visit).json()["items"] == [], account
+    seen = desk.look("branch1_head", f"/items/{campaign}").json()
+    assert seen["children"] == []
+    closing = desk.look("chief_of_staff", f"/items/{visit}").json()["available"]
+    assert [each["transition"] for each in closing] == ["close"]
+
+
+def test_being_named_as_a_handler_shows_nothing(desk: Desk) -> None:
+    """Whoever is entered as having handled a case bears the duty that keeps them from revisiting it,
+    and no role that would let them read the revisit.
+    """
+    form = {"workflow": "revisit", "data": {"case": "乙案", "case_handlers": ["squad_handler"]}}
+    visit = desk.send("law_hub", "/items", form).json()["number"]
+    assert desk.look("squad_handler", f"/items/{visit}").status_code == 404
+    assert desk.look("squad_handler", "/items").json()["items"] == []
+    assert desk.look("revisitor", f"/items/{visit}").status_code == 200
+
+
+def test_a_mediator_who_is_replaced_goes(desk: Desk) -> None:
+    """A decision to replace without a successor would leave the same person mediating."""
+    data = {"respondent": "某超市", "claim": "退款", "facts": "奶已过期"}
+    body = {"workflow": "mediation", "data": data}
+    receipt = desk.client.post("/api/v1/submissions", json=body).json()
+    number = receipt["number"]
+    desk.move("intake", number, "register", {"applicant_identity": "已核验"})
+    desk.move("unit_head", number, "accept", {"basis": "符合受理条件"})
+    desk.move("mediator", number, "ask_consent")
+    agreed = {"applicant_consents": True, "respondent_consents": True, "declarations_signed": True}
+    when = {
+        "time": "2027-01-04T09:00:00+08:00",
+        "place_or_channel": "一楼",
+        "mediators": "mediator",
+    }
+    desk.move("mediator", number, "schedule", {**agreed, **when})
+    form = {**receipt, "transition": "apply_recusal", "data": {"ground": "调解员与商家相识"}}
+    assert desk.client.post("/api/v1/submissions/act", json=form).status_code == 200
+    decision = {"decision": "予以更换", "replacement_or_stay": "replaced"}
+    revision = desk.one("SELECT revision FROM item WHERE number = %s", number)
+    path = f"/items/{number}/transitions/decide_recusal"
+    for named in ({}, {"mediators": ["mediator"]}):
+        refused = desk.send(
+            "unit_head", path, {"data": {**decision, **named}}, If_Match=f'"{revision}"'
+        )
+        assert refused.status_code == 409, refused.text
+    moved = desk.move("unit_head", number, "decide_recusal", {**decision, "mediators": "mediator2"})
+    assert moved["assignees"] == ["mediator2"]
+
+
+def test_the_petitioner_sees_by_when_to_supply_what_is_missing(desk: Desk) -> None:
+    """Unused, the right to supply it lapses and with it the case: its end is shown, and no text has
+    a hole where a date would stand.
+    """
+    receipt = desk.submit()
+    desk.move("intake", receipt["number"], "register")
+    asked = {"missing_items": ["照片"], "supplement_delivered_at": "2026-01-05T09:00:00+08:00"}
+    desk.move("intake", receipt["number"], "ask_supplement", asked)
+    view = desk.client.post("/api/v1/submissions/track", json=receipt).json()
+    supply = next(each for each in view["rights"] if each["transition"] == "supplement")
+    due = "SELECT due_at FROM deadline WHERE name = 'supplement' AND stopped_at IS NULL"
+    assert datetime.fromisoformat(supply["until"]) == desk.one(due)
+    assert not any("在前" in each["body"] or "time :" in each["body"] for each in view["messages"])
+
+
+@pytest.mark.parametrize("risk", ["low", "high"])
+def test_a_stall_is_held_against_the_unit_that_has_the_item(desk: Desk, risk: str) -> None:
+    """The clue the ladder opens concerns whoever let it lie, not the unit complained of; the people
+    of that unit, its head first, see nothing of it.
+    """
+    number = _assigned(desk, risk_level=risk)
+    desk.send("intake", "/practice/clock", {"advance": "60 working days"})
+    counter = desk.app.state.counter
+    sweep(counter.database, counter.casework)
+    clue = desk.look("liaison", f"/items/{number}").json()["children"][0]
+    item = desk.look("liaison", f"/items/{clue}").json()
+    assert (item["data"]["respondent"], item["unit"]) == ("AUD", "OFF")
+    assert item["data"]["candidate"] is True
+    for account in ("unit_head", "handler1", "audit1"):
+        assert desk.look(account, f"/items/{clue}").status_code == 404, account

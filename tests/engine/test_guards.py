@@ -208,6 +208,8 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
         {"held": {"applicant_consents": True}, "given": {"respondent_consents": False}},
         False,
     ),
+    ("replacement_named", {"given": {"replacement_or_stay": "stays"}}, True),
+    ("replacement_named", {"given": {"replacement_or_stay": "replaced"}}, False),
     ("before_due", {"held": {"deadline": "d"}, "parent_clocks": [clock("d", SOON)]}, True),
     ("before_due", {"held": {"deadline": "d"}, "parent_clocks": [clock("d", NOW)]}, False),
     ("before_due", {"held": {"deadline": "d"}, "parent_clocks": [clock("e", SOON)]}, False),

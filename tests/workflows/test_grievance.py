@@ -366,7 +366,9 @@ def test_a_campaign_visits_every_case_of_its_sample(book: Casebook) -> None:
 
 
 def test_a_candidate_of_the_ladder_waits_for_the_liaison(book: Casebook) -> None:
-    """A grievance nobody touches opens one candidate, which nobody is given before confirmation."""
+    """A grievance nobody touches opens one candidate, which nobody is given before confirmation, and
+    nobody ever of the section that let it lie.
+    """
     number = complain(book)
     for at in range(0, 60, 5):
         stalls.sweep(book.database, book.casework, now=day(at))
@@ -374,8 +376,14 @@ def test_a_candidate_of_the_ladder_waits_for_the_liaison(book: Casebook) -> None
     assert len(candidates) == 1
     candidate = candidates[0]["number"]
     assert candidates[0]["data"]["candidate"] is True
-    assign: dict[str, Any] = {"handlers": ["handler1", "handler2"], "declarations_signed": True}
+    assign: dict[str, Any] = {
+        "handlers": ["squad_handler", "squad_handler2"],
+        "declarations_signed": True,
+    }
     with pytest.raises(Refused):
         book.go(candidate, "assign", "head", day(60), subject_officers="unknown", **assign)
     book.go(candidate, "confirm", "liaison", day(60), subject_officers="unknown")
+    own = {**assign, "handlers": ["handler1", "handler2"]}
+    with pytest.raises(GuardRefused, match="被投诉单位"):
+        book.go(candidate, "assign", "head", day(60), **own)
     assert book.go(candidate, "assign", "head", day(60), **assign).state == "verifying"

@@ -1,0 +1,243 @@
+"""The law of motion: how one item moves, and what follows from it for others.
+
+A move is prepared, written and followed: guards decide on what is read under the lock, one
+statement writes state, event, clocks, duties, letters and messages together, and then come the
+children, the parent, and what the system does at once. There is no second path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from engine import effects
+from engine.births import Birth, Born, begin, families_of, family_duties, listed, literal
+from engine.database import execute
+from engine.definition import NUMBER, UNIT
+from engine.desk import Desk
+from engine.dossier import LOCK_BY_ID, READ_MANY, Attempt, Dossier, Standing
+from engine.entries import Entries
+from engine.errors import BanjieError, NotPermitted
+from engine.forms import Accepted, accept, holds
+from engine.people import SYS, Actor
+from engine.record import add_duties, end_duties, record, settle
+from engine.timekeeping import (
+    extendable,
+    turn_clocks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from engine.definition import Effect, Extend, Spawn, Tell, Transition, Workflow
+
+
+class Motion(Desk):
+    """The moves of items, over one catalog."""
+
+    def submit_many(
+        self,
+        session: Session,
+        workflow: str,
+        actor: Actor,
+        births: Sequence[Birth],
+        *,
+        at: datetime | None = None,
+    ) -> list[Born | BanjieError]:
+        """Begin many items in one statement; each answer is the item or why it was refused."""
+        bound = self.catalog.named(workflow)
+        house = self.house(session, at=at, ids=len(births))
+        families = families_of(self, session, bound, actor, births)
+        duties = family_duties(session, families)
+        entries = Entries()
+        answers: list[Born | BanjieError] = []
+        begun: list[tuple[Dossier, Accepted]] = []
+        for birth, item_id, family in zip(births, house.ids, families, strict=True):
+            try:
+                joined = replace(birth, duties=duties.get(family or 0, ()))
+                dossier, accepted = begin(
+                    self, session, entries, bound, house, actor, joined, (item_id, family)
+                )
+            except BanjieError as refusal:
+                answers.append(refusal)
+                continue
+            answers.append(Born(item_id, dossier.number, dossier.state))
+            begun.append((dossier, accepted))
+        entries.write(session)
+        variant = bound.workflow.transitions["submit"][0]
+        self._follow(session, variant, actor, begun)
+        return answers
+
+    def _move(
+        self,
+        dossier: Dossier,
+        name: str,
+        actor: Actor,
+        data: Mapping[str, Any],
+    ) -> None:
+        """Make one transition of a held item, and everything that follows from it."""
+        entries = Entries()
+        variant, accepted = self._step(entries, dossier, name, actor, data)
+        entries.write(dossier.session)
+        self._follow(dossier.session, variant, actor, [(dossier, accepted)])
+
+    def _step(
+        self,
+        entries: Entries,
+        dossier: Dossier,
+        name: str,
+        actor: Actor,
+        data: Mapping[str, Any],
+    ) -> tuple[Transition, Accepted]:
+        """Prepare the rows of one transition of a held item; the dossier then stands after it."""
+        name = dossier.workflow.called(name, dossier.state)
+        variant = dossier.workflow.variant(name, dossier.state)
+        if variant is None:
+            dossier.bound.move(Standing(dossier.state), name, None)  # says why it cannot
+            raise AssertionError
+        role = self.permit(dossier, actor, variant)
+        accepted = accept(
+            dossier.workflow,
+            variant,
+            data,
+            dossier.data,
+            dossier.office,
+            demand=actor.kind != "sys",
+        )
+        standing = Standing(dossier.state)
+        attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
+        dossier.bound.move(standing, name, attempt)
+        end_duties(dossier, variant, accepted)
+        came_at, came_from, dossier.state = dossier.entered_at, dossier.state, standing.state
+        entered_at = came_at if standing.state == came_from else dossier.now
+        record(entries, dossier, name, actor, role, accepted.plain, accepted, came_from)
+        dossier.revision += 1
+        dossier.data |= accepted.plain
+        add_duties(entries, dossier, effects.duties_of(dossier, variant, actor, role, accepted))
+        turn_clocks(self, entries, dossier, name, variant, came_at)
+        settle(entries, dossier, entered_at, accepted.plain)
+        effects.write_effects(entries, dossier, variant, accepted, self.catalog.letters, self.way)
+        return variant, accepted
+
+    def _follow(
+        self,
+        session: Session,
+        variant: Transition,
+        actor: Actor,
+        moved: Sequence[tuple[Dossier, Accepted]],
+    ) -> None:
+        """Children, the parent's move, a granted extension, and what the system does at once.
+
+        The last is done for all items together: one reading and one writing, however many.
+        """
+        for dossier, accepted in moved:
+            self._concern_others(dossier, variant, actor, accepted)
+        for effect in variant.effects:
+            if effect.then is None:
+                continue
+            due = {d.id: d.now for d, _ in moved if holds(effect.then.when, d.data)}
+            if not due:
+                continue
+            entries = Entries()
+            steps: dict[str, tuple[Transition, list[tuple[Dossier, Accepted]]]] = {}
+            for row in execute(session, READ_MANY, (list(due),)).fetchall():
+                dossier = self.dossier(session, row, due[row["id"]])
+                came_from = dossier.state
+                step, accepted = self._step(entries, dossier, effect.then.transition, SYS, {})
+                steps.setdefault(came_from, (step, []))[1].append((dossier, accepted))
+            entries.write(session)
+            for step, gone in steps.values():
+                self._follow(session, step, SYS, gone)
+
+    def _concern_others(
+        self, dossier: Dossier, variant: Transition, actor: Actor, accepted: Accepted
+    ) -> None:
+        values = {**dossier.data, **accepted.personal}
+        if any(_carries_personal(dossier.workflow, effect) for effect in variant.effects):
+            values = {**dossier.data, **dossier.personal, **accepted.personal}
+        for effect in variant.effects:
+            if effect.spawn and holds(effect.spawn.when, dossier.data):
+                self.spawn(dossier, effect.spawn, values)
+            elif effect.parent:
+                self._tell_parent(dossier, effect.parent, actor, values)
+            elif effect.extend:
+                self._extend_parent(dossier, effect.extend, actor)
+
+    def spawn(self, dossier: Dossier, spawn: Spawn, values: Mapping[str, Any]) -> list[Born]:
+        """Begin the children of an effect. A child the file describes wrongly undoes the act."""
+        own = {NUMBER: dossier.number, UNIT: dossier.office.units[dossier.unit_id].code}
+        values = {**own, **values}
+        carried_on = {
+            child: values[parent] for child, parent in spawn.carry.items() if parent in values
+        }
+        fixed: dict[str, Any] = {
+            name: literal(self.catalog.named(spawn.workflow), name, value)
+            for name, value in spawn.fixed.items()
+        }
+        records = values.get(spawn.each, []) if spawn.each else [{}]
+        births = [
+            Birth(
+                {**carried_on, **fixed, **listed(self.catalog.named(spawn.workflow), record)},
+                channel="spawn",
+                parent=dossier,
+                mandatory=spawn.mandatory,
+            )
+            for record in records
+        ]
+        found = self.submit_many(dossier.session, spawn.workflow, SYS, births, at=dossier.now)
+        for each in found:
+            if isinstance(each, BanjieError):
+                raise each
+        return [each for each in found if isinstance(each, Born)]
+
+    def _tell_parent(
+        self, dossier: Dossier, tell: Tell, actor: Actor, values: Mapping[str, Any]
+    ) -> None:
+        if dossier.parent_id is None:
+            return
+        parent = self.held(dossier.session, LOCK_BY_ID, dossier.parent_id, dossier.now)
+        variant = parent.workflow.variant(tell.transition, parent.state)
+        if variant is None:
+            return
+        there = self.sees(parent, actor) and self.role_for(parent, actor, variant.by)
+        by = actor if there else SYS
+        if by is SYS and "sys" not in variant.by:
+            return
+        values = {NUMBER: dossier.number, **values}
+        data = {name: values[own] for name, own in tell.carry.items() if own in values}
+        self._move(parent, tell.transition, by, data)
+
+    def _extend_parent(self, dossier: Dossier, extend: Extend, actor: Actor) -> None:
+        if dossier.parent_id is None:
+            return
+        parent = self.held(dossier.session, LOCK_BY_ID, dossier.parent_id, dossier.now)
+        name = str(dossier.data[extend.deadline])
+        until = date.fromisoformat(str(dossier.data[extend.until]))
+        clock, by = extendable(self, parent, name, until)
+        role = self.role_for(parent, actor, by) if self.sees(parent, actor) else None
+        if role is None:
+            raise NotPermitted(
+                "您无权批准该时限的延期。You may not grant more time on this deadline.",
+                roles=list(by),
+            )
+        clockwork = self.clockwork(parent.bound, parent.calendar)
+        clock.extension = clockwork.extend(clock, until)
+        clock.rung = None  # with more time it stalls no longer; rungs climbed are not climbed again
+        clockwork.project(clock)
+        entries = Entries()
+        entries.change([clock])
+        granted = {"deadline": name, "until": until.isoformat(), "due_on": str(clock.due_on)}
+        record(entries, parent, "extension", actor, role, granted)
+        settle(entries, parent, parent.entered_at)
+        entries.write(parent.session)
+
+
+def _carries_personal(workflow: Workflow, effect: Effect) -> bool:
+    carried = effect.spawn or effect.parent
+    return carried is not None and any(
+        name in workflow.fields and workflow.fields[name].personal
+        for name in (*carried.carry.values(), getattr(carried, "each", None) or "")
+    )
