@@ -24,17 +24,14 @@ if TYPE_CHECKING:
 
 
 STALLS = """
-SELECT i.id, i.number, i.workflow, i.version, i.state, i.rung AS height, i.due_at::text AS due_text,
-  d.id AS clock, d.name, d.kind, d.rule, d.rung, d.due_at, d.next_rung_at, n.now,
+SELECT i.id, i.number, i.workflow, i.version, i.state, d.id AS clock, d.name, d.kind, d.rule, d.rung,
+  d.due_at, d.due_at::text AS due_text, d.next_rung_at, n.now,
   coalesce((SELECT min(k.due_at) FROM climb k WHERE k.deadline_id = d.id AND k.level >= 1),
     d.started_at) AS alarm_at
-FROM (SELECT now() + practice_offset AS now FROM bureau) n CROSS JOIN (
-  SELECT x.id FROM generate_series(%(top)s, 1, -1) AS r(rung) CROSS JOIN LATERAL (
-    SELECT i.id FROM item i WHERE i.closed_at IS NULL AND i.rung > 0 AND i.rung = r.rung AND {where}
-    ORDER BY i.due_at, i.id LIMIT %(n)s) x
-) c JOIN item i ON i.id = c.id
-JOIN deadline d ON d.item_id = i.id AND d.stopped_at IS NULL AND d.rung >= 1
-WHERE {clock} ORDER BY i.rung DESC, i.due_at, i.id, d.id LIMIT %(n)s
+FROM (SELECT now() + practice_offset AS now FROM bureau) n CROSS JOIN deadline d
+JOIN item i ON i.id = d.item_id
+WHERE d.stopped_at IS NULL AND d.rung >= 1 AND i.closed_at IS NULL AND {where}
+ORDER BY d.rung DESC, d.due_at, d.id LIMIT %(n)s
 """
 
 
@@ -56,32 +53,25 @@ def stalls(
     house = desk.house(session)
     look = sight(desk, house, actor)
     search = Search(look, limit)
-    search.values["top"] = 5
     search.narrow_to(house, unit)
     search.in_units()
-    clock = ["(d.kind <> 'limit' OR d.due_at <= n.now)" if rung is None else "d.rung = %(rung)s"]
-    # an item may stall by one clock and only be pushed early by others: such items are not taken
-    early = "AND (k.kind <> 'limit' OR k.due_at <= (SELECT now() + practice_offset FROM bureau))"
-    search.values["rung"] = rung
-    search.demand(
-        "EXISTS (SELECT FROM deadline k WHERE k.item_id = i.id AND k.stopped_at IS NULL"
-        f" AND k.rung {'>= 1 ' + early if rung is None else '= %(rung)s'})"
-    )
+    if rung is None:
+        search.demand("(d.kind <> 'limit' OR d.due_at <= n.now)")
+    else:
+        search.demand("d.rung = %(rung)s", rung=rung)
     if after is not None:
-        height, moment, last, last_clock = last_stall(after)
-        search.values |= {"top": height, "moment": moment, "last": last, "clock": last_clock}
+        height, moment, last = last_stall(after)
         search.demand(
-            "(i.rung < %(top)s OR (i.due_at, i.id) >= (%(moment)s::timestamptz, %(last)s))"
+            "(d.rung < %(height)s OR d.rung = %(height)s"
+            " AND (d.due_at, d.id) > (%(moment)s::timestamptz, %(last)s))",
+            height=height,
+            moment=moment,
+            last=last,
         )
-        clock.append(
-            "(i.rung < %(top)s OR (i.due_at, i.id, d.id)"
-            " > (%(moment)s::timestamptz, %(last)s, %(clock)s))"
-        )
-    where = search.where(look.visible())
-    statement = STALLS.format(where=where, clock=" AND ".join(clock))
+    statement = STALLS.format(where=search.where(look.visible()))
     rows = execute(session, statement, search.values, prepare=False).fetchall()
     holders = _holders(session, desk, {row["id"] for row in rows[:limit]})
-    key = ["height", "due_text", "id", "clock"]
+    key = ["rung", "due_text", "clock"]
     return search.page(rows, key, lambda row: _stall(desk, row, holders[row["id"]]))
 
 

@@ -192,6 +192,9 @@ class Edge(Base):
 class Item(Base):
     """The thing that moves: small, because every move rewrites it.
 
+    No index names `rung`, `seq` or `head`: what the sweep changes of an item stays on its page
+    (a heap-only update), and the queue of stalls is read from the clocks.
+
     `revision` counts people's acts and is what a client's If-Match names; `seq` counts all events,
     the engine's own too; `head` is the hash of the last one.
     """
@@ -219,13 +222,6 @@ class Item(Base):
             "item_unit_due", "unit_id", "due_at", "id", postgresql_where=sql("closed_at IS NULL")
         ),
         Index("item_due", "due_at", "id", postgresql_where=sql("closed_at IS NULL")),
-        Index(
-            "item_stalled",
-            "rung",
-            "due_at",
-            "id",
-            postgresql_where=sql("rung > 0 AND closed_at IS NULL"),
-        ),
         Index("item_family", "family_id"),
         Index("item_parent", "parent_id", postgresql_where=sql("parent_id IS NOT NULL")),
         Index("item_closed", "closed_at", "id", postgresql_where=sql("closed_at IS NOT NULL")),
@@ -394,8 +390,10 @@ class Deadline(Base):
         Index("deadline_running", "item_id", postgresql_where=sql("stopped_at IS NULL")),
         Index(
             "deadline_climbed",
-            "item_id",
-            postgresql_where=sql("stopped_at IS NULL AND rung IS NOT NULL"),
+            sql("rung DESC"),
+            "due_at",
+            "id",
+            postgresql_where=sql("stopped_at IS NULL AND rung >= 1"),
         ),
         {"postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}},
     )

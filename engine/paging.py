@@ -119,9 +119,9 @@ def last_moment(after: Key) -> tuple[str, int]:
     raise _bad_cursor()
 
 
-def last_stall(after: Key) -> tuple[int, str, int, int]:
-    """The key of the stalls: (rung, due moment, id, clock)."""
+def last_stall(after: Key) -> tuple[int, str, int]:
+    """The key of the stalls: (rung, due moment, clock)."""
     match after:
-        case [int(height), str(moment), int(last), int(clock)]:
-            return height, moment, last, clock
+        case [int(height), str(moment), int(clock)]:
+            return height, moment, clock
     raise _bad_cursor()

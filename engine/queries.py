@@ -147,6 +147,8 @@ def _closed(search: Search, after: Key | None) -> str:
 
 
 OPEN = "i.closed_at IS NULL"
+STALLED = """i.id IN (SELECT c.item_id FROM deadline c
+  WHERE c.stopped_at IS NULL AND c.rung >= 1)"""
 PICK = "SELECT i.due_at, i.id FROM item i WHERE {where} ORDER BY i.due_at, i.id LIMIT %(n)s"
 
 
@@ -161,8 +163,7 @@ def _open(search: Search, filters: Filters, workflows: frozenset[str], after: Ke
         branches = [PICK.format(where=search.where(OPEN, HELD, look.visible()))]
     elif filters.stalled:
         search.in_units()
-        where = search.where(OPEN, "i.rung = r.rung", look.visible())
-        branches = [_each("generate_series(1, 5) AS r(rung)", where)]
+        branches = [PICK.format(where=search.where(OPEN, STALLED, look.visible()))]
     else:
         search.values["covered"] = list(look.covered)
         branches = [

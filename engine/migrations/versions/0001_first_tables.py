@@ -298,13 +298,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_index(
-        "item_stalled",
-        "item",
-        ["rung", "due_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("rung > 0 AND closed_at IS NULL"),
-    )
-    op.create_index(
         "item_unit_due",
         "item",
         ["unit_id", "due_at", "id"],
@@ -377,9 +370,9 @@ def upgrade() -> None:
     op.create_index(
         "deadline_climbed",
         "deadline",
-        ["item_id"],
+        [sa.literal_column("rung DESC"), "due_at", "id"],
         unique=False,
-        postgresql_where=sa.text("stopped_at IS NULL AND rung IS NOT NULL"),
+        postgresql_where=sa.text("stopped_at IS NULL AND rung >= 1"),
     )
     op.create_index(
         "deadline_running",
@@ -683,7 +676,7 @@ def downgrade() -> None:
     op.drop_index(
         "deadline_climbed",
         table_name="deadline",
-        postgresql_where=sa.text("stopped_at IS NULL AND rung IS NOT NULL"),
+        postgresql_where=sa.text("stopped_at IS NULL AND rung >= 1"),
     )
     op.drop_index(
         "deadline_alarm",
@@ -693,11 +686,6 @@ def downgrade() -> None:
     op.drop_table("deadline")
     op.drop_table("person")
     op.drop_index("item_unit_due", table_name="item", postgresql_where=sa.text("closed_at IS NULL"))
-    op.drop_index(
-        "item_stalled",
-        table_name="item",
-        postgresql_where=sa.text("rung > 0 AND closed_at IS NULL"),
-    )
     op.drop_index("item_queue", table_name="item", postgresql_where=sa.text("closed_at IS NULL"))
     op.drop_index(
         "item_parent", table_name="item", postgresql_where=sa.text("parent_id IS NOT NULL")
