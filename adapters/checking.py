@@ -9,10 +9,10 @@ from engine.catalog import RULES, TEXTS
 from engine.checking.proof import prove_all
 from engine.checking.verdict import report
 from engine.database import Database, execute
-from engine.definition import read_workflow
 from engine.errors import DefinitionError
 from engine.loader import load
 from engine.people import read_office
+from engine.reading import read_workflow
 from engine.roster import Roster
 from engine.workdays import SHANGHAI
 from workflows import HERE, catalog

@@ -18,8 +18,8 @@ from api.forms import Transition as Name
 from api.schemas import Workflows, WorkflowView
 from engine.catalog import RULES, TEXTS
 from engine.checking.proof import prove_all
-from engine.definition import read_workflow
 from engine.loader import load
+from engine.reading import read_workflow
 from engine.roster import Roster
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.casework import Casework
-    from engine.definition import Text
     from engine.paging import Key
     from engine.people import Actor
+    from engine.reading import Text
 
 
 STALLS = """

@@ -12,19 +12,12 @@ import orjson
 
 from engine.checking.soundness import complaints
 from engine.database import execute
-from engine.definition import (
-    ENGINE_ACTS,
-    Rulebook,
-    Text,
-    Workflow,
-    read_rulebook,
-    read_texts,
-    read_workflow,
-)
+from engine.definition import ENGINE_ACTS, Rulebook, Workflow
 from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
 from engine.machine import Bound, Guard
+from engine.reading import Text, read_rulebook, read_texts, read_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from engine.calendars import Calendar, Roll
+from engine.definition import ABUSE_LADDER
 from engine.workdays import SHANGHAI, Day, Due, Span, due, monthly, point, working
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from engine.definition import Deadline, Rulebook, Rung, Workflow
 
 IDLE = "idle"
-ABUSE_LADDER = "abuse"
 LAST_SHARE = 0.10  # an extension asked in the last tenth of the limit is an abuse of the clock
 LAST_MINUTES = timedelta(minutes=10)
 MOST_STARTED = 1000
@@ -299,9 +299,8 @@ class Clockwork:
         return self.start(name, rule, now, ladder=ladder, dated=dated)
 
     def _idle(self, rule: str, state: str, now: datetime) -> Clock:
-        pausing = any(state in spec.paused_in for spec in self.workflow.deadlines.values())
-        kind = "clock_abuse" if pausing else IDLE
-        return self.start(IDLE, rule, now, kind=kind, ladder=self.workflow.idle_ladder)
+        kind = "clock_abuse" if state in self.workflow.pausing else IDLE
+        return self.start(IDLE, rule, now, kind=kind, ladder=self.workflow.idle_ladder_in(state))
 
     def _pause_or_resume(self, clock: Clock, to_state: str, now: datetime, turn: Turn) -> None:
         spec = self.workflow.deadlines.get(clock.name)

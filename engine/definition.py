@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cached_property
-from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,40 +18,23 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
 
 from engine.calendars import Roll
-from engine.errors import DefinitionError, Finding
 from engine.workdays import Moment, Span
 
-if TYPE_CHECKING:
-    from engine.loader import Document
-
 BUILT_IN_ROLES = frozenset({"public", "sys"})
+ABUSE_LADDER = "abuse"
+"""What ping-pong and every abuse of a clock climb, in the rules or in the workflow's own ladders."""
 HOLDER = "holder"
 """In a `tell`: whoever can move the item on from where it stands."""
 NUMBER = "number"
 UNIT = "unit"  # a field of that name, where the file declares one, goes before the item's own
 """In a `carry`: the item's own number, for a field of type item over there."""
 
-ENGINE_ACTS = frozenset({"note", "assignment", "extension", "rung", "projection", "accusation"})
+ENGINE_ACTS = frozenset({"note", "assignment", "extension", "rung", "projection"})
 """What the engine itself writes into the journal; no transition may bear these names."""
-
-PLACEHOLDERS = (
-    "number",
-    "workflow",
-    "state",
-    "deadline",
-    "due_on",
-    "act",
-    "link",
-    "office",
-)
-"""All a message may say of an item. Nothing personal, no complaint, no name: whoever reads a
-message in transit learns that there is work, not whom it concerns."""
 
 Duty = Literal["work", "approve", "revisit", "accused", "recused"]
 Act = Literal["remind", "urge", "demand", "supervise", "escalate"]
@@ -362,6 +344,15 @@ class Workflow(Part):
         """The titles of each field's choices."""
         return {name: spec.choices for name, spec in self.fields.items()}
 
+    @cached_property
+    def pausing(self) -> frozenset[str]:
+        """The states in which some clock stands still."""
+        return frozenset(s for spec in self.deadlines.values() for s in spec.paused_in)
+
+    def idle_ladder_in(self, state: str) -> str:
+        """The ladder of standing still in a state: too long a pause is an abuse of the clock."""
+        return ABUSE_LADDER if state in self.pausing else self.idle_ladder
+
     def holders(self, state: str) -> list[str]:
         """The roles (not public, not sys) whose turn it is: they can move the item on.
 
@@ -375,8 +366,7 @@ class Workflow(Part):
 
     def _holding(self, state: str) -> list[str]:
         leaving = [t for _, t in self.leaving(state)]
-        pausing = {paused for spec in self.deadlines.values() for paused in spec.paused_in}
-        onward = [t for t in leaving if t.to not in {state, *pausing} and not t.returns]
+        onward = [t for t in leaving if t.to not in {state, *self.pausing} and not t.returns]
         for moves in (onward, leaving):
             roles = dict.fromkeys(role for t in moves for role in t.by)
             if found := [role for role in roles if role not in BUILT_IN_ROLES]:
@@ -402,59 +392,3 @@ class Rulebook(Part):
             name: sorted(versions, key=lambda rule: rule.since, reverse=True)
             for name, versions in self.rules.items()
         }
-
-
-class Text(Part):
-    """What a message says, with placeholders of the closed list above and no others."""
-
-    title: Title
-    body: str = Field(min_length=1, max_length=2000)
-    title_en: Title
-    body_en: str = Field(min_length=1, max_length=2000)
-
-    @model_validator(mode="after")
-    def _only_placeholders(self) -> Self:
-        for template in (self.title, self.body, self.title_en, self.body_en):
-            for _, name, form, conversion in Formatter().parse(template):
-                if name is not None and (name not in PLACEHOLDERS or form or conversion):
-                    raise ValueError(f"a text may say only {', '.join(PLACEHOLDERS)}, in braces")
-        return self
-
-
-_TEXTS = TypeAdapter(dict[Name, Text])
-
-
-def read_workflow(document: Document) -> Workflow:
-    """The workflow a file declares. Raises DefinitionError with every finding and its line."""
-    try:
-        return Workflow.model_validate(document.data)
-    except ValidationError as error:
-        raise DefinitionError(_findings(document, error)) from error
-
-
-def read_rulebook(document: Document) -> Rulebook:
-    """The rules and ladders of `rules.yaml`. Raises DefinitionError like read_workflow."""
-    try:
-        return Rulebook.model_validate(document.data)
-    except ValidationError as error:
-        raise DefinitionError(_findings(document, error)) from error
-
-
-def read_texts(document: Document) -> dict[str, Text]:
-    """The texts of `texts.yaml`. Raises DefinitionError like read_workflow."""
-    try:
-        return _TEXTS.validate_python(document.data)
-    except ValidationError as error:
-        raise DefinitionError(_findings(document, error)) from error
-
-
-def _findings(document: Document, error: ValidationError) -> list[Finding]:
-    """Pydantic's complaints with the file's own lines."""
-    found: list[Finding] = []
-    for complaint in error.errors(include_url=False, include_input=False):
-        path = tuple(part for part in complaint["loc"] if part != "[key]")
-        where = ".".join(str(part) for part in path) or "the file"
-        found.append(
-            Finding(document.name, document.line(path), "malformed", f"{where}: {complaint['msg']}")
-        )
-    return found

@@ -18,9 +18,9 @@ from functools import partial
 from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from engine.definition import PLACEHOLDERS
 from engine.errors import DeliveryError, Undeliverable
 from engine.leases import Claimed, Lag, Lane, Outcome, claim, lag, lanes, release_expired, settle
+from engine.reading import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.database import Database
-    from engine.definition import Text
+    from engine.reading import Text
 
 __all__ = [
     "PLACEHOLDERS",

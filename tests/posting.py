@@ -10,8 +10,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from engine.definition import Text
 from engine.errors import DeliveryError
+from engine.reading import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -79,8 +79,7 @@ class Surroundings:
     def ladders(self, workflow: Workflow) -> list[tuple[str, tuple[Rung, ...]]]:
         """The ladders a workflow's clocks climb, its own before common ones of the same name."""
         names = [d.ladder for d in workflow.deadlines.values() if d.ladder]
-        if any(state.idle for state in workflow.states.values()):
-            names.append(workflow.idle_ladder)
+        names += [workflow.idle_ladder_in(name) for name, s in workflow.states.items() if s.idle]
         known = {**self.rulebook.ladders, **workflow.ladders}
         return [(name, known[name]) for name in dict.fromkeys(names) if name in known]
 

@@ -94,8 +94,9 @@ class Listening:
             if self.rungs(spec.ladder) or lapse:
                 found.append(Cover(name, rules, spec.ladder, name in step.started, lapse))
         state = self.workflow.states[at.state]
-        if state.idle is not None and self.rungs(self.workflow.idle_ladder):
-            found.append(Cover(IDLE, (state.idle,), self.workflow.idle_ladder, fresh=True))
+        ladder = self.workflow.idle_ladder_in(at.state)
+        if state.idle is not None and self.rungs(ladder):
+            found.append(Cover(IDLE, (state.idle,), ladder, fresh=True))
         return found
 
     def ends_by_itself(self, at: Configuration, clock: str) -> bool:

@@ -17,9 +17,10 @@ from engine.roster import CHAIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from engine.definition import Deadline, Rulebook, Tell, Text, Transition, Workflow
+    from engine.definition import Deadline, Rulebook, Tell, Transition, Workflow
     from engine.errors import Finding
     from engine.loader import Document, Path
+    from engine.reading import Text
 
 _ENGINE_RULES = {"returns": "stall.ping_pong", "paused_in": "stall.clock_abuse"}
 _ABUSE = "abuse"

@@ -52,7 +52,11 @@ def _spans(listening: Listening) -> Iterator[tuple[Path, str, Span]]:
         for name, state in workflow.states.items()
         if state.idle
     ]
-    ladders: list[tuple[Path, str]] = [(("idle_ladder",), workflow.idle_ladder)]
+    ladders: list[tuple[Path, str]] = [
+        (("states", name, "idle"), workflow.idle_ladder_in(name))
+        for name, state in workflow.states.items()
+        if state.idle
+    ]
     for name, spec in workflow.deadlines.items():
         others = spec.instead.rules.values() if spec.instead else ()
         rules += [(("deadlines", name, "rule"), rule) for rule in (spec.rule, *others)]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.database import Database
-from engine.definition import Text
 from engine.errors import DeliveryError, Undeliverable
 from engine.leases import (
     lag,
 )
 from engine.outbox import PLACEHOLDERS, Delivered, deliver, render
+from engine.reading import Text
 from tests.posting import PAYLOAD, TEXTS, Office, Recorder, refusal
 
 if TYPE_CHECKING:

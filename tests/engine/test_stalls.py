@@ -165,7 +165,7 @@ def test_a_pause_that_never_ends_is_abuse(book: Casebook) -> None:
     sweep(book, day(31))
     assert rungs(book, number) == []
     sweep(book, day(32))
-    assert rungs(book, number) == [("idle", "clock_abuse", 1)]
+    assert rungs(book, number) == [("idle", "clock_abuse", 3)]
 
 
 @pytest.mark.parametrize(("asked", "abused"), [(day(20), False), (day(28), True)])

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from engine.checking.proof import prove_all
 from engine.checking.soundness import complaints
-from engine.definition import read_rulebook, read_texts, read_workflow
 from engine.errors import DefinitionError, Finding
 from engine.guards import GUARDS
 from engine.loader import Document, load
+from engine.reading import read_rulebook, read_texts, read_workflow
 from engine.roster import CHAIN, Roster
 from tests.workflows.sample import SAMPLE
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from engine.checking.proof import Proof, prove_all
 from engine.checking.soundness import complaints
-from engine.definition import Rulebook, Text, Workflow, read_rulebook, read_texts, read_workflow
 from engine.loader import Document, parse
+from engine.reading import Text, read_rulebook, read_texts, read_workflow
 from engine.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from engine.definition import Rulebook, Workflow
     from engine.errors import Finding
 
 UNITS: dict[str, str | None] = {

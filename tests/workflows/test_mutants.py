@@ -8,9 +8,9 @@ import pytest
 from engine.calendars import carried
 from engine.checking.configurations import Step, explore
 from engine.deadlines import IDLE, Clock, Clockwork
-from engine.definition import read_rulebook, read_workflow
 from engine.errors import DefinitionError
 from engine.loader import MOST_BYTES, Document, parse
+from engine.reading import read_rulebook, read_workflow
 from tests.workflows.mutants import ALL, TEN_SILENCES, Mutant, findings, mutate, real_files
 from tests.workflows.sample import SAMPLE
 

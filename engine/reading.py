@@ -1,0 +1,86 @@
+"""Reading the office's files into their shapes: every complaint of pydantic's with the file's own line.
+
+Also the shape of `texts.yaml`: what a message may say, and the closed list of what it may say it of.
+"""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from engine.definition import Name, Part, Rulebook, Title, Workflow
+from engine.errors import DefinitionError, Finding
+
+if TYPE_CHECKING:
+    from engine.loader import Document
+
+PLACEHOLDERS = (
+    "number",
+    "workflow",
+    "state",
+    "deadline",
+    "due_on",
+    "act",
+    "link",
+    "office",
+)
+"""All a message may say of an item. Nothing personal, no complaint, no name: whoever reads a
+message in transit learns that there is work, not whom it concerns."""
+
+
+class Text(Part):
+    """What a message says, with placeholders of the closed list above and no others."""
+
+    title: Title
+    body: str = Field(min_length=1, max_length=2000)
+    title_en: Title
+    body_en: str = Field(min_length=1, max_length=2000)
+
+    @model_validator(mode="after")
+    def _only_placeholders(self) -> Self:
+        for template in (self.title, self.body, self.title_en, self.body_en):
+            for _, name, form, conversion in Formatter().parse(template):
+                if name is not None and (name not in PLACEHOLDERS or form or conversion):
+                    raise ValueError(f"a text may say only {', '.join(PLACEHOLDERS)}, in braces")
+        return self
+
+
+_TEXTS = TypeAdapter(dict[Name, Text])
+
+
+def read_workflow(document: Document) -> Workflow:
+    """The workflow a file declares. Raises DefinitionError with every finding and its line."""
+    try:
+        return Workflow.model_validate(document.data)
+    except ValidationError as error:
+        raise DefinitionError(_findings(document, error)) from error
+
+
+def read_rulebook(document: Document) -> Rulebook:
+    """The rules and ladders of `rules.yaml`. Raises DefinitionError like read_workflow."""
+    try:
+        return Rulebook.model_validate(document.data)
+    except ValidationError as error:
+        raise DefinitionError(_findings(document, error)) from error
+
+
+def read_texts(document: Document) -> dict[str, Text]:
+    """The texts of `texts.yaml`. Raises DefinitionError like read_workflow."""
+    try:
+        return _TEXTS.validate_python(document.data)
+    except ValidationError as error:
+        raise DefinitionError(_findings(document, error)) from error
+
+
+def _findings(document: Document, error: ValidationError) -> list[Finding]:
+    """Pydantic's complaints with the file's own lines."""
+    found: list[Finding] = []
+    for complaint in error.errors(include_url=False, include_input=False):
+        path = tuple(part for part in complaint["loc"] if part != "[key]")
+        where = ".".join(str(part) for part in path) or "the file"
+        found.append(
+            Finding(document.name, document.line(path), "malformed", f"{where}: {complaint['msg']}")
+        )
+    return found
