@@ -2,7 +2,7 @@
 
 Everything here is arithmetic on values: no clock is read and no row is written. A clock keeps the
 rule version of the day of its triggering event for ever; its due date is derived from start, limit,
-pauses and extension, never moved by hand (domain.md 2.3, 6.3-6.5).
+pauses and extension, never moved by hand.
 """
 
 from __future__ import annotations

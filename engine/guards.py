@@ -1,7 +1,7 @@
 """The named guards: each says why an item may not move now, in a sentence, or lets it pass.
 
 Guards about people hold for the actor and for everybody named in the act (an eligible head cannot
-assign an ineligible handler), and are asked again at every later act. Sources: domain.md 2.2.
+assign an ineligible handler), and are asked again at every later act.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _counts(attempt: Attempt, duty: HeldDuty) -> bool:
 
 @guard
 def approver_not_requester(attempt: Attempt, _: str) -> str | None:
-    """Four eyes: whoever asked for it does not approve it (proposed by domain.md 2.2)."""
+    """Four eyes: whoever asked for it does not approve it."""
     for act in reversed(attempt.dossier.history):
         if act.actor_id is None or act.act in ENGINE_ACTS:
             continue
@@ -206,7 +206,7 @@ def replacement_named(attempt: Attempt, _: str) -> str | None:
 
 @guard
 def before_due(attempt: Attempt, _: str) -> str | None:
-    """Asked and granted before expiry: a late approval is refused (domain.md 6.5)."""
+    """Asked and granted before expiry: a late approval is refused."""
     name = str(attempt.known.get("deadline", ""))
     clock = attempt.dossier.parent_clock(name)
     if clock is None:
@@ -334,7 +334,7 @@ def candidate_confirmed(attempt: Attempt, _: str) -> str | None:
 
 @guard
 def paper_stub(attempt: Attempt, _: str) -> str | None:
-    """Of a classified clue only number, date and custodian are kept here (domain.md 0, rule 10)."""
+    """Of a classified clue only number, date and custodian are kept here."""
     if attempt.known.get("paper_only") is not True or not attempt.given.get("facts"):
         return None
     return (
@@ -345,7 +345,7 @@ def paper_stub(attempt: Attempt, _: str) -> str | None:
 
 @guard
 def head_is_subject(attempt: Attempt, _: str) -> str | None:
-    """The head is named in the item, so it leaves without a bureau signature (domain.md 3.3)."""
+    """The head is named in the item, so it leaves without a bureau signature."""
     office = attempt.dossier.office
     if any(person in attempt.dossier.barred for person, _unit in office.members.get("head", ())):
         return None
