@@ -22,7 +22,7 @@ from api.forms import (
     Transition,
     WorklistQuery,
 )
-from api.schemas import Item, Journal, Worklist
+from api.schemas import Drafts, Item, Journal, Worklist
 from engine import reminders, views
 from engine.desk import EXTENSION
 from engine.errors import Invalid
@@ -108,6 +108,21 @@ def journal(number: Number, look: Look, cursor: Cursor = None, limit: Limit = 50
     def listed(session: Session, actor: Actor) -> Answer:
         after = counter.cursors.read(cursor)
         page = views.events(session, counter.casework, actor, number, after=after, limit=limit)
+        return Answer(counter.cursors.listed(page))
+
+    return look.look(listed)
+
+
+@router.get("/items/{number}/documents", response_model=Drafts, summary="The letters of an item")
+def letters(number: Number, look: Look, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """The official letters drafted so far, oldest first, frozen as they were drafted: notices,
+    decisions, the referral letter.
+    """
+    counter = look.counter
+
+    def listed(session: Session, actor: Actor) -> Answer:
+        after = counter.cursors.read(cursor)
+        page = views.documents(session, counter.casework, actor, number, after=after, limit=limit)
         return Answer(counter.cursors.listed(page))
 
     return look.look(listed)

@@ -37,7 +37,7 @@ from engine.codes import read_secret
 from engine.database import Database
 from engine.errors import BanjieError
 from engine.settings import Settings
-from workflows import HERE, catalog
+from workflows import catalog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,5 +99,5 @@ def _counter(settings: Settings) -> Counter:
         casework=Casework(found, outward, settings.address),
         secret=secret,
         cursors=Cursors(secret),
-        gallery=workflows.Gallery(found, settings.workflows or HERE),
+        gallery=workflows.Gallery(found, settings.workflows),
     )

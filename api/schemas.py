@@ -130,6 +130,23 @@ class Journal(Listed):
     items: list[EventView]
 
 
+class Draft(BaseModel):
+    """An official letter as drafted; `sha256` is over the UTF-8 of `body`, `seq` its event."""
+
+    seq: int
+    template: str
+    title: str
+    body: str
+    sha256: str
+    drafted_at: datetime
+
+
+class Drafts(Listed):
+    """The letters of an item, oldest first."""
+
+    items: list[Draft]
+
+
 class Stall(BaseModel):
     """A clock whose alarm has fired while nothing moved."""
 

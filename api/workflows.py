@@ -16,13 +16,11 @@ from api.counter import Answer, Counter, Process
 from api.diagrams import draw
 from api.forms import Transition as Name
 from api.schemas import Workflows, WorkflowView
-from engine.catalog import RULES, TEXTS
-from engine.checking.proof import prove_all
-from engine.loader import load
-from engine.reading import read_workflow
-from engine.roster import Roster
+from engine.workdays import SHANGHAI
+from workflows import prove
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from engine.catalog import Catalog
@@ -35,12 +33,12 @@ router = APIRouter(tags=["workflows"])
 
 @dataclass
 class Gallery:
-    """What is made once and shown often: diagrams, and the proofs for one revision of the office."""
+    """What is made once and shown often: diagrams, and the proofs for the office of one day."""
 
     catalog: Catalog
-    folder: Path
+    folder: Path | None
     _drawn: dict[str, bytes] = field(default_factory=dict)
-    _proofs: tuple[int, dict[str, dict[str, Any]]] | None = None
+    _proofs: tuple[tuple[int, date], dict[str, dict[str, Any]]] | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def diagram(self, workflow: Workflow) -> bytes:
@@ -50,37 +48,14 @@ class Gallery:
                 self._drawn[workflow.workflow] = draw(workflow)
             return self._drawn[workflow.workflow]
 
-    def checks(self, office: Office) -> dict[str, dict[str, Any]]:
-        """What the proof says of each workflow, with these people."""
+    def checks(self, office: Office, today: date) -> dict[str, dict[str, Any]]:
+        """What the proof says of each workflow, with the people who are there today."""
+        asked = office.revision, today
         with self._lock:
-            if self._proofs is None or self._proofs[0] != office.revision:
-                paths = [p for p in self.folder.glob("*.yaml") if p.name not in {RULES, TEXTS}]
-                documents = [load(path) for path in sorted(paths)]
-                pairs = [(read_workflow(document), document) for document in documents]
-                proofs = prove_all(pairs, self.catalog.rulebook, roster_of(office))
-                found = {proof.workflow.workflow: _check(proof) for proof in proofs}
-                self._proofs = (office.revision, found)
+            if self._proofs is None or self._proofs[0] != asked:
+                proofs = prove(self.catalog, office.roster(today), self.folder)
+                self._proofs = asked, {p.workflow.workflow: _check(p) for p in proofs}
             return self._proofs[1]
-
-
-def roster_of(office: Office) -> Roster:
-    """The office as the proof sees it, with everybody who has not left."""
-    there = {person.id: person for person in office.people.values() if person.left_on is None}
-    codes = {unit.id: unit.code for unit in office.units.values()}
-    return Roster(
-        units={
-            unit.code: codes[unit.parent_id] if unit.parent_id is not None else None
-            for unit in office.units.values()
-        },
-        people={person.account: codes[person.unit_id] for person in there.values()},
-        memberships=frozenset(
-            (there[person].account, role, codes[unit])
-            for role, members in office.members.items()
-            for person, unit in members
-            if person in there
-        ),
-        certified=frozenset(p.account for p in there.values() if p.certified_until is not None),
-    )
 
 
 def _check(proof: Proof) -> dict[str, Any]:
@@ -150,5 +125,5 @@ def show_diagram(name: Name, counter: Process) -> Response:
 def _checks(counter: Counter) -> dict[str, dict[str, Any]]:
     """The proofs for the people of today; made outside the transaction that reads the office."""
     with counter.database.transaction() as session:
-        office = counter.casework.house(session).office
-    return counter.gallery.checks(office)
+        house = counter.casework.house(session)
+    return counter.gallery.checks(house.office, house.now.astimezone(SHANGHAI).date())

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from engine.database import execute
+from engine.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -199,6 +200,34 @@ class Office:
             for person in dict.fromkeys(present)
             if person is not None and person not in barred
         ]
+
+    def roster(self, on: date) -> Roster:
+        """The office as the silence proof sees it on a day."""
+        there = {p.id: p.account for p in self.people.values() if not self.left(p.id, on)}
+        codes = {unit.id: unit.code for unit in self.units.values()}
+        away: dict[str, str | None] = {}
+        for person, first, last, substitute in self.leave:
+            if person in there and first <= on <= last:  # of two entries the first one counts
+                away.setdefault(there[person], there.get(substitute) if substitute else None)
+        return Roster(
+            units={
+                unit.code: codes[unit.parent_id] if unit.parent_id is not None else None
+                for unit in self.units.values()
+            },
+            people={account: codes[self.people[id_].unit_id] for id_, account in there.items()},
+            memberships=frozenset(
+                (there[person], role, codes[unit])
+                for role, members in self.members.items()
+                for person, unit in members
+                if person in there
+            ),
+            away=away,
+            certified=frozenset(
+                account
+                for id_, account in there.items()
+                if (until := self.people[id_].certified_until) is not None and until >= on
+            ),
+        )
 
 
 def read_office(session: Session) -> Office:

@@ -14,6 +14,7 @@ from engine.database import execute
 from engine.desk import not_found
 from engine.dossier import READ, Dossier
 from engine.paging import Page, last_number
+from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,7 +155,7 @@ def _deadline(
         "kind": clock.kind,
         "rule": clock.rule,
         "span": str(clock.span),
-        "started_on": clock.started_at.date(),
+        "started_on": clock.started_at.astimezone(SHANGHAI).date(),
         "due_on": clock.due_on,
         "due_at": clock.due_at,
         "provisional": clock.provisional,
@@ -223,6 +224,42 @@ def events(
     rows = execute(session, EVENTS, values).fetchall()
     more = len(rows) > limit
     return Page([shown(row) for row in rows[:limit]], [rows[limit - 1]["seq"]] if more else None)
+
+
+DRAFTED = """
+SELECT id, seq, template, title, body, digest, drafted_at FROM document
+WHERE item_id = %(item)s AND id > %(last)s ORDER BY id LIMIT %(n)s
+"""
+
+
+def documents(
+    session: Session,
+    desk: Casework,
+    actor: Actor,
+    number: str,
+    *,
+    after: Key | None = None,
+    limit: int = 50,
+) -> Page:
+    """The letters of an item as they were drafted, oldest first, to whoever may see the item."""
+    dossier = read_item(session, desk, number)
+    if not desk.sees(dossier, actor):
+        raise not_found()
+    values = {"item": dossier.id, "last": last_number(after) if after else 0, "n": limit + 1}
+    rows = execute(session, DRAFTED, values).fetchall()
+    more = len(rows) > limit
+    shown = [
+        {
+            "seq": row["seq"],
+            "template": row["template"],
+            "title": row["title"],
+            "body": row["body"],
+            "sha256": bytes(row["digest"]).hex(),
+            "drafted_at": row["drafted_at"],
+        }
+        for row in rows[:limit]
+    ]
+    return Page(shown, [rows[limit - 1]["id"]] if more else None)
 
 
 TRACKED = """

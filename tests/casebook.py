@@ -84,7 +84,7 @@ class Casebook:
         self,
         workflow: str = "permit",
         by: str | Actor = "intake",
-        at: datetime = MONDAY,
+        at: datetime | None = MONDAY,
         data: Mapping[str, Any] | None = None,
         **given: Any,
     ) -> Born:

@@ -8,7 +8,7 @@ import pytest
 from pwdlib import PasswordHash
 
 from adapters import sample
-from adapters.checking import check, roster_of
+from adapters.checking import check
 from engine.casework import Casework
 from engine.database import Database, execute
 from engine.errors import Refused
@@ -144,7 +144,7 @@ def test_the_office_in_the_database_is_the_roster_without_one(database: Database
     """`banjie check` says the same with and without a database, and sees leave and certificates."""
     office = load(database)
     today = MONDAY.date()
-    assert roster_of(office, today) == sample.roster()
+    assert office.roster(today) == sample.roster()
     with database.transaction() as session:
         execute(
             session,
@@ -158,7 +158,7 @@ def test_the_office_in_the_database_is_the_roster_without_one(database: Database
             session,
             "UPDATE person SET certified_until = date '2020-01-01' WHERE account = 'handler1'",
         )
-        changed = roster_of(read_office(session), today)
+        changed = read_office(session).roster(today)
     assert changed.away == {"head": "deputy"}
     assert "deputy2" not in changed.people
     assert changed.certified is not None

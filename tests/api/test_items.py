@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from hashlib import sha256
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,18 @@ def test_a_move_answers_with_the_item_after_it(desk: Desk) -> None:
     journal = desk.look("intake", f"/items/{number}/events").json()["items"]
     assert [event["act"] for event in journal] == ["submit", "register"]
     assert journal[1]["actor"] == "intake"
+
+
+def test_the_letters_of_an_item_can_be_read(desk: Desk) -> None:
+    """Staff read what was drafted, with a digest that anybody can check; pages join up."""
+    number = desk.submit()["number"]
+    desk.send("intake", f"/items/{number}/transitions/register", {"data": {}}, If_Match='"1"')
+    (letter,) = desk.look("intake", f"/items/{number}/documents").json()["items"]
+    assert letter["template"] == "registration_form"
+    assert letter["title"]
+    assert number in letter["body"]
+    assert letter["sha256"] == sha256(letter["body"].encode()).hexdigest()
+    assert desk.look("intake", f"/items/{number}/documents", limit=1).json()["next"] is None
 
 
 def test_an_item_shows_what_the_contract_names(desk: Desk) -> None:
@@ -152,7 +165,7 @@ def test_what_is_not_yours_does_not_exist(desk: Desk) -> None:
     """To the unit complained of an item answers byte for byte like a number never given."""
     number = desk.submit()["number"]
     headers = {**desk.headers("branch1_head"), **SAME}
-    for rest in ("", "/events"):
+    for rest in ("", "/events", "/documents"):
         hidden = desk.client.get(f"/api/v1/items/{number}{rest}", headers=headers)
         absent = desk.client.get(f"/api/v1/items/执诉2026-0000000000{rest}", headers=headers)
         assert hidden.status_code == absent.status_code == 404
@@ -178,7 +191,7 @@ def test_personal_fields_are_for_those_who_work_on_it(desk: Desk) -> None:
     mine = desk.look("intake", f"/items/{number}")
     assert mine.json()["data"]["narrative"] == SECRET_WORDS
     for account in ("auditor", "head", "law_hub"):
-        for rest in ("", "/events"):
+        for rest in ("", "/events", "/documents"):
             seen = desk.look(account, f"/items/{number}{rest}")
             assert seen.status_code == 200
             for secret in (SECRET_WORDS, NAME, PHONE):

@@ -239,3 +239,21 @@ def test_a_handler_and_a_revisitor_of_one_family_cannot_both_be_made_at_once(
         refused = [answer for answer in outcomes if isinstance(answer, BanjieError)]
         assert len(refused) == 1
         assert isinstance(refused[0], GuardRefused)
+
+
+def test_an_act_that_waited_happens_after_the_one_it_waited_for(book: Casebook) -> None:
+    """A transaction that began before another one moved the item still writes the later moment."""
+    casework, head, handler = book.casework, book.who("unit_head"), book.who("handler1")
+    number = book.submit(at=None).number
+    handlers = {"handlers": ["handler1", "handler2"], "declarations_signed": True}
+    book.do(lambda s: casework.advance(s, number, "assign", head, handlers))
+
+    def late(session: Session) -> None:
+        execute(session, "SELECT now()")  # what the database calls now stands still from here
+        book.do(lambda s: casework.advance(s, number, "pause", head, {"reason": "等"}))
+        casework.advance(session, number, "resume", handler)
+
+    book.do(late)
+    moments = [event["at"] for event in book.events(number)]
+    assert len(moments) == 4
+    assert moments == sorted(moments)
