@@ -207,7 +207,7 @@ class Casework(Motion):
         entries.write(session)
         data = {"deadline": deadline, "new_due": until.isoformat(), "reason": reason}
         birth = Birth(data, channel="staff", parent=dossier, hidden_with_parent=True)
-        born = self.submit_many(session, EXTENSION, actor, [birth], at=at)[0]
+        born = self.submit_many(session, EXTENSION, actor, [birth], at=dossier.now)[0]
         if isinstance(born, BanjieError):
             raise born
         return born

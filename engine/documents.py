@@ -6,6 +6,7 @@ data: they are never read as a template. No personal field reaches a letter from
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
@@ -58,10 +59,10 @@ class Letters:
                 "unit": office.units[dossier.unit_id].name,
                 "state": dossier.workflow.states[dossier.state].title,
             },
-            data=data,
+            data=_readable(dossier, data),
             fields=dossier.workflow.field_titles,
             choices=dossier.workflow.field_choices,
-            deadline=clock,
+            deadline={**clock, "due_on": chinese(clock.get("due_on", ""))},
             today=chinese_date(dossier.today),
             document_number="",
         )
@@ -69,6 +70,25 @@ class Letters:
         return title.strip(), body.strip()
 
 
-def chinese_date(day: Any) -> str:
+def _readable(dossier: Dossier, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with its dates and moments as a letter writes them."""
+    fields = dossier.workflow.fields
+    return {
+        name: chinese(value) if fields[name].type in {"date", "moment"} else value
+        for name, value in data.items()
+    }
+
+
+def chinese(value: str) -> str:
+    """A date or a moment of the data: 2026年9月24日, 2026年9月24日9时30分."""
+    if not value:
+        return ""
+    if len(value) == len("2026-09-24"):
+        return chinese_date(date.fromisoformat(value))
+    at = datetime.fromisoformat(value).astimezone(SHANGHAI)
+    return f"{chinese_date(at)}{at.hour}时{at.minute:02d}分"
+
+
+def chinese_date(day: date) -> str:
     """2026-09-24 as 2026年9月24日 (GB/T 9704: no leading zeros)."""
     return f"{day.year}年{day.month}月{day.day}日"

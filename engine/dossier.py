@@ -1,7 +1,8 @@
 """An item as read under its lock, with everything a decision may rest on (卷宗).
 
 Two statements: the lock first, then the reading, because what a statement reads beside the row it
-waits for is as old as its snapshot. Guards see this and nothing else.
+waits for is as old as its snapshot. For the same reason the moment is the reading's, not the
+transaction's: an act that waited for another one happens after it. Guards see this and nothing else.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ READ = """
 SELECT i.id, i.number, i.workflow, i.version, i.state, i.revision, i.seq, i.head, i.unit_id,
   i.subject_unit_id, i.family_id, i.parent_id, i.mandatory, i.sealed, i.channel, i.received_at,
   i.entered_at, i.closed_at, i.rung, i.code_hash, d.data,
-  b.office_revision, b.calendar_revision, now() + b.practice_offset AS now,
+  b.office_revision, b.calendar_revision, clock_timestamp() + b.practice_offset AS now,
   (SELECT coalesce(json_agg(c ORDER BY c.id), '[]') FROM deadline c
     WHERE c.item_id = i.id AND c.stopped_at IS NULL) AS clocks,
   (SELECT coalesce(json_agg(json_build_array(u.item_id, u.person_id, u.role, u.duty, u.assigned,

@@ -1,6 +1,6 @@
 """What a move writes besides itself: messages, letters and duties. Rows only; nothing leaves here.
 
-Spawns and the moves of other items are handed back to `engine.casework`, which owns the verbs.
+Spawns and the moves of other items are left to `engine.motion`.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ class Parcel:
 
     `payload` holds the placeholders as text; `missed` names earlier messages of the same thread
     that never arrived; `attempt` counts from 1; `created_at` is the office's time of the act that
-    told, `at` the real time of the claim, from the database. What could identify or authenticate (address, secret) is left out of the representation.
+    told, `at` the real time of the claim, from the database. What could identify or authenticate
+    (address, secret) is left out of the representation.
     """
 
     id: UUID
@@ -135,9 +136,8 @@ def deliver(
 
     Any number may run at once, anywhere. A batch of `limit` is claimed and committed, each message
     sent with no transaction open, and each result committed by itself. `now` is the office's clock
-    (the database's own when None). A fault of one lane (the
-    database away, say) is raised only after the others have finished; what it held returns when
-    the lease ends.
+    (the database's own when None). A fault of one lane (the database away, say) is raised only after
+    the others have finished; what it held returns when the lease ends.
     """
     with database.transaction() as session:
         _, poisonous = release_expired(session, now)

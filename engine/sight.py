@@ -49,8 +49,8 @@ class Sight:
     """What one person may see today.
 
     `above`: the units whose complaints are hidden from them. `confided`: the units in which they see
-    extensions of sealed items. `covered`: roles whose duties add
-    nothing, because whoever holds the role sees all its items anyway.
+    extensions of sealed items. `covered`: roles whose duties add nothing, because whoever holds the
+    role sees all its items anyway.
     """
 
     person: int
