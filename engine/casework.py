@@ -21,12 +21,7 @@ from engine.forms import Accepted, accept, missing, note_text
 from engine.motion import Motion
 from engine.people import SYS, Actor
 from engine.record import add_duties, end_assigned, record, settle
-from engine.timekeeping import (
-    RETURNS_BEFORE_PING_PONG,
-    abuse,
-    extendable,
-    steps_back,
-)
+from engine.timekeeping import RETURNS_BEFORE_PING_PONG, abuse, extendable, steps_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

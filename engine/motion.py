@@ -22,10 +22,7 @@ from engine.errors import BanjieError, NotPermitted
 from engine.forms import Accepted, accept, holds
 from engine.people import SYS, Actor
 from engine.record import add_duties, end_duties, record, settle
-from engine.timekeeping import (
-    extendable,
-    turn_clocks,
-)
+from engine.timekeeping import extendable, turn_clocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -128,6 +128,16 @@ def test_workflows_are_shown_with_their_proofs(desk: Desk) -> None:
     assert desk.look("law_hub", "/workflows/none").status_code == 404
 
 
+def test_the_proofs_know_who_is_there_today(desk: Desk) -> None:
+    """With nobody's certificate valid any more there are no two handlers: no proof, and it says so."""
+    before = desk.client.get("/api/v1/workflows/grievance").json()["check"]
+    assert before["holds"], before["findings"]
+    desk.one("UPDATE person SET certified_until = '2020-01-01' RETURNING id")
+    after = desk.client.get("/api/v1/workflows/grievance").json()["check"]
+    assert not after["holds"]
+    assert after["findings"]
+
+
 def test_readiness_says_how_far_behind_we_are(desk: Desk) -> None:
     """At the root and beside the API; the sweep's lag grows while nobody sweeps."""
     desk.submit()

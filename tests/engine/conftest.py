@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.casework import Casework
+from engine.database import Database
 from tests.casebook import PERMITS, Casebook, furnished, opened
+from tests.posting import Office
 from workflows import catalog
 
 if TYPE_CHECKING:
@@ -32,3 +34,19 @@ def book(_servers: dict[str, str], permit_office: str, permits: Casework) -> Ite
     """A sample office of one's own over the permit workflows."""
     with opened(_servers["postgres"], permit_office, permits) as casebook:
         yield casebook
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A pool on a database of the test's own."""
+    pool = Database(database_url)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def office(database_url: str) -> Iterator[Office]:
+    """A hand on the same database."""
+    hand = Office(database_url)
+    yield hand
+    hand.close()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.database import Database
 from engine.leases import (
     BACKOFF,
     CRASHES,
@@ -18,31 +17,16 @@ from engine.leases import (
     settle,
     verdict,
 )
-from tests.posting import Office
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
+
+    from engine.database import Database
+    from tests.posting import Office
 
 
 MAIL = Lane("mail", None)
 SENT = Outcome("sent", "receipt")
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A pool on a database of the test's own."""
-    pool = Database(database_url)
-    yield pool
-    pool.close()
-
-
-@pytest.fixture
-def office(database_url: str) -> Iterator[Office]:
-    """A hand on the same database."""
-    hand = Office(database_url)
-    yield hand
-    hand.close()
 
 
 def take(database: Database, limit: int = 50, *, crashed: bool = False) -> list[Claimed]:

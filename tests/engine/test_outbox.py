@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.database import Database
 from engine.errors import DeliveryError, Undeliverable
 from engine.leases import (
     lag,
@@ -19,25 +18,8 @@ from engine.reading import Text
 from tests.posting import PAYLOAD, TEXTS, Office, Recorder, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from engine.database import Database
     from engine.outbox import Parcel
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A pool on a database of the test's own."""
-    pool = Database(database_url)
-    yield pool
-    pool.close()
-
-
-@pytest.fixture
-def office(database_url: str) -> Iterator[Office]:
-    """A hand on the same database."""
-    hand = Office(database_url)
-    yield hand
-    hand.close()
 
 
 def test_somebody_barred_meanwhile_is_not_told(database: Database, office: Office) -> None:

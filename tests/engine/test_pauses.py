@@ -1,29 +1,14 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 
 import pytest
 
 from engine.calendars import Roll, carried
-from engine.workdays import SHANGHAI, Due, Moment, Span, Unit, due, point, working
+from engine.workdays import Moment, Span, Unit, due, point, working
+from tests.moments import certain, local, morning
 
 Pauses = list[tuple[date, date | None]]
-
-
-def morning(day: str) -> datetime:
-    """Return half past nine of that day, in the bureau."""
-    return datetime.combine(date.fromisoformat(day), time(9, 30), SHANGHAI)
-
-
-def local(text: str) -> datetime:
-    """Return a time as the clock in the bureau shows it."""
-    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-
-
-def certain(found: Due | None) -> Due:
-    """Return the due date of a clock that no pause keeps open."""
-    assert found is not None
-    return found
 
 
 def test_months_stand_still_while_paused() -> None:

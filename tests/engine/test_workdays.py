@@ -6,6 +6,7 @@ import pytest
 
 from engine.calendars import Calendar, Roll, Year, carried
 from engine.workdays import SHANGHAI, Due, Moment, Span, Unit, due, monthly, point, working
+from tests.moments import certain, local, morning
 
 Pauses = list[tuple[date, date | None]]
 
@@ -49,22 +50,6 @@ EXAMPLES: list[tuple[str, str, Roll, Pauses, str]] = [
     ("2026-07-22", "60 days", Roll.HOLIDAY, [], "2026-09-20"),
     ("2026-12-28", "5 working days", Roll.RESTDAY, [], "2027-01-05"),
 ]
-
-
-def morning(day: str) -> datetime:
-    """Return half past nine of that day, in the bureau."""
-    return datetime.combine(date.fromisoformat(day), time(9, 30), SHANGHAI)
-
-
-def local(text: str) -> datetime:
-    """Return a time as the clock in the bureau shows it."""
-    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-
-
-def certain(found: Due | None) -> Due:
-    """Return the due date of a clock that no pause keeps open."""
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(("start", "span", "roll", "pauses", "expected"), EXAMPLES)
