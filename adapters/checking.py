@@ -26,7 +26,7 @@ def check(folder: Path | None, roster: Roster) -> tuple[str, bool]:
         declared = catalog(folder)
     except DefinitionError as error:
         return report([], error.findings), False
-    proofs = prove(declared, roster, folder)
+    proofs = prove(declared, roster)
     return report(proofs), all(proof.holds for proof in proofs)
 
 

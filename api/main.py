@@ -99,5 +99,5 @@ def _counter(settings: Settings) -> Counter:
         casework=Casework(found, outward, settings.address),
         secret=secret,
         cursors=Cursors(secret),
-        gallery=workflows.Gallery(found, settings.workflows),
+        gallery=workflows.Gallery(found),
     )

@@ -21,7 +21,6 @@ from workflows import prove
 
 if TYPE_CHECKING:
     from datetime import date
-    from pathlib import Path
 
     from engine.catalog import Catalog
     from engine.checking.proof import Proof
@@ -36,7 +35,6 @@ class Gallery:
     """What is made once and shown often: diagrams, and the proofs for the office of one day."""
 
     catalog: Catalog
-    folder: Path | None
     _drawn: dict[str, bytes] = field(default_factory=dict)
     _proofs: tuple[tuple[int, date], dict[str, dict[str, Any]]] | None = None
     _lock: Lock = field(default_factory=Lock)
@@ -53,7 +51,7 @@ class Gallery:
         asked = office.revision, today
         with self._lock:
             if self._proofs is None or self._proofs[0] != asked:
-                proofs = prove(self.catalog, office.roster(today), self.folder)
+                proofs = prove(self.catalog, office.roster(today))
                 self._proofs = asked, {p.workflow.workflow: _check(p) for p in proofs}
             return self._proofs[1]
 

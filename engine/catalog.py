@@ -20,7 +20,7 @@ from engine.machine import Bound, Guard
 from engine.reading import Text, read_rulebook, read_texts, read_workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -37,6 +37,7 @@ class Catalog:
     rulebook: Rulebook
     texts: Mapping[str, Text]
     letters: Letters
+    files: Sequence[tuple[Workflow, Document]]  # of the workflows in force, for the proof
 
     def of(self, workflow: str, version: int) -> Bound:
         """The machine an item was born under."""
@@ -97,7 +98,7 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard]) -> Catalog:
     current = {
         workflow.workflow: bound[workflow.workflow, workflow.version] for workflow, _ in workflows
     }
-    return Catalog(bound, current, rulebook[0], texts, letters)
+    return Catalog(bound, current, rulebook[0], texts, letters, workflows)
 
 
 def digest(workflow: Workflow) -> bytes:

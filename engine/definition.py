@@ -130,10 +130,14 @@ class Notify(Part):
 
 
 class Draft(Part):
-    """Draft an official document from a template, frozen as text with its digest."""
+    """Draft an official document from a template, frozen as text with its digest.
+
+    `public`: it is addressed to the petitioner, who may read it with number and code.
+    """
 
     template: str
     when: When = {}
+    public: bool = False
 
 
 class Spawn(Part):
@@ -343,6 +347,12 @@ class Workflow(Part):
     def field_choices(self) -> dict[str, dict[str, str]]:
         """The titles of each field's choices."""
         return {name: spec.choices for name, spec in self.fields.items()}
+
+    @cached_property
+    def letters_out(self) -> frozenset[str]:
+        """The letters addressed to the petitioner."""
+        drafts = (e.document for _, t in self.moves() for e in t.effects if e.document)
+        return frozenset(draft.template for draft in drafts if draft.public)
 
     @cached_property
     def pausing(self) -> frozenset[str]:

@@ -92,7 +92,8 @@ class Dossier:
         self.workflow = bound.workflow
         self.office = office
         self.calendar = calendar
-        self.now = now
+        # nothing happens to an item before what last moved it: a child may carry an older moment
+        self.now: datetime = max(now, row["entered_at"])
         self.id: int = row["id"]
         self.number: str = row["number"]
         self.state: str = row["state"]

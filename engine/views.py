@@ -266,31 +266,12 @@ TRACKED = """
 SELECT m.id, m.seq, m.text, m.payload, m.rung, m.created_at, %(number)s AS item FROM message m
 WHERE m.item_id = %(item)s AND m.channel = 'track' ORDER BY m.seq, m.id
 """
+# a letter is shown from the first message after it was drafted on: a reply lies in the file before
+# it is sent
 LETTERS = """
 SELECT title, body, digest, drafted_at FROM document
 WHERE item_id = %(item)s AND seq <= %(told)s AND template = ANY(%(templates)s) ORDER BY seq, id
 """
-OUTWARD_LETTERS = (
-    "acceptance_notice",
-    "decision_letter",
-    "extension_notice",
-    "mediation_acceptance",
-    "mediation_agreement",
-    "mediation_notice",
-    "mediation_refusal",
-    "mediation_termination",
-    "recusal_decision",
-    "refusal_notice",
-    "reply_letter",
-    "report_result_notice",
-    "resumption_notice",
-    "review_decision",
-    "supplement_notice",
-    "suspension_notice",
-    "transfer_letter",
-)
-"""Letters addressed to the petitioner. One is shown from the first message after it was drafted on:
-a reply lies in the file before it is sent."""
 
 
 def track_view(session: Session, desk: Casework, public: Actor, number: str) -> dict[str, Any]:
@@ -298,7 +279,7 @@ def track_view(session: Session, desk: Casework, public: Actor, number: str) -> 
     dossier = read_item(session, desk, number)
     office, workflow = dossier.office, dossier.workflow
     state, unit = workflow.states[dossier.state], office.units[dossier.unit_id]
-    values = {"item": dossier.id, "number": number, "templates": list(OUTWARD_LETTERS)}
+    values = {"item": dossier.id, "number": number, "templates": list(workflow.letters_out)}
     told = execute(session, TRACKED, values).fetchall()
     letters = execute(
         session, LETTERS, {**values, "told": max((m["seq"] for m in told), default=0)}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.catalog import RULES, TEXTS, Catalog, read_catalog
+from engine.catalog import Catalog, read_catalog
 from engine.guards import GUARDS
-from engine.loader import load
-from engine.reading import read_workflow
 
 if TYPE_CHECKING:
     from engine.checking.proof import Proof
@@ -26,11 +24,8 @@ def catalog(folder: Path | None = None) -> Catalog:
     return read_catalog(folder or HERE, GUARDS)
 
 
-def prove(declared: Catalog, roster: Roster, folder: Path | None = None) -> list[Proof]:
-    """The silence proof of every workflow in force of a folder whose catalog was read."""
+def prove(declared: Catalog, roster: Roster) -> list[Proof]:
+    """The silence proof of every workflow in force, with these people."""
     from engine.checking.proof import prove_all  # a worker never proves
 
-    paths = sorted((folder or HERE).glob("*.yaml"))
-    documents = [load(path) for path in paths if path.name not in {RULES, TEXTS}]
-    files = [(read_workflow(document), document) for document in documents]
-    return prove_all(files, declared.rulebook, roster)
+    return prove_all(declared.files, declared.rulebook, roster)

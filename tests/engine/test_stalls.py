@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from engine import stalls
 from engine.calendars import carried_years
+from engine.casework import Casework
 from engine.database import execute
 from engine.people import PUBLIC
 from tests.casebook import MONDAY, day
@@ -39,6 +41,17 @@ def rungs(book: Casebook, number: str) -> list[tuple[str, str, int]]:
 def quiet(book: Casebook, *names: str) -> None:
     """Silence every clock but these, to look at one alone."""
     book.run("UPDATE deadline SET next_rung_at = NULL WHERE NOT name = ANY(%s)", list(names))
+
+
+def test_a_sweeper_leaves_what_it_cannot_read_to_one_that_can(book: Casebook) -> None:
+    """A process still on the old folder puts unknown versions off and goes on with the rest."""
+    number = book.assigned()
+    quiet(book, "decide")
+    old = Casework(replace(book.casework.catalog, bound={}))
+    assert stalls.sweep(book.database, old, now=day(18)) == 0
+    assert rungs(book, number) == []
+    assert sweep(book, day(18)) == 0
+    assert sweep(book, day(18) + timedelta(hours=2)) == 1
 
 
 # --- the four kinds -------------------------------------------------------------------------
