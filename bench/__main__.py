@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from bench import counter, ground, inhouse, limit, worker
+from bench import counter, ground, inhouse, limit, workdays, worker
 from bench.inside import PROCESSES, THREADS, Movers
 from bench.load import spending
 
@@ -83,6 +83,7 @@ def main() -> None:
             _sweeps(large, small),
             _bulk(large, size),
             _memory(large, home),
+            [Row("adding working days to a date, ns", workdays.adding(), 2000)],
         )
         for part in parts:
             for row in part:

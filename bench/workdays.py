@@ -18,8 +18,13 @@ QUESTIONS = 20_000
 ROUNDS = 7
 
 
-def timed(name: str, ask: Callable[[date, int], object]) -> float:
-    """Print and return the median over the rounds of the nanoseconds one question takes."""
+def adding() -> float:
+    """Nanoseconds it takes to add working days to a date."""
+    return nanoseconds(carried().add_working_days)
+
+
+def nanoseconds(ask: Callable[[date, int], object]) -> float:
+    """The median over the rounds of the nanoseconds one question takes."""
     draw = random.Random(7)
     asked = [
         (date(2020, 1, 1) + timedelta(days=draw.randrange(2500)), draw.choice([1, 5, 7, 15, 45]))
@@ -31,8 +36,12 @@ def timed(name: str, ask: Callable[[date, int], object]) -> float:
         for day, amount in asked:
             ask(day, amount)
         took.append((perf_counter_ns() - began) / QUESTIONS)
-    print(f"{name:<28} {median(took):8.0f} ns")
     return median(took)
+
+
+def timed(name: str, ask: Callable[[date, int], object]) -> None:
+    """Print what one question takes."""
+    print(f"{name:<28} {nanoseconds(ask):8.0f} ns")
 
 
 def main() -> None:
@@ -45,7 +54,7 @@ def main() -> None:
         + timedelta(days=n)
         for n in range(2500)
     }
-    adding = timed("add_working_days", calendar.add_working_days)
+    timed("add_working_days", calendar.add_working_days)
     timed("roll", lambda day, _: calendar.roll(day, Roll.RESTDAY))
     timed("due, working days", lambda d, n: due(calendar, starts[d], Span(n, Unit.WORKING_DAYS)))
     timed("due, days", lambda d, n: due(calendar, starts[d], Span(n, Unit.DAYS)))
@@ -56,7 +65,6 @@ def main() -> None:
             calendar, starts[d], Span(n, Unit.WORKING_DAYS), Roll.RESTDAY, Moment(70)
         ),
     )
-    assert adding < 2000, "add_working_days takes more than 2 microseconds"
 
 
 if __name__ == "__main__":
