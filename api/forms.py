@@ -17,7 +17,8 @@ from pydantic import (
 )
 
 MOST = 100
-NUMBER = "执诉2026-0123456789"
+NUMBER = "执诉2026-0234386116"
+CODE = "0123456789012345"
 PLAIN = r"^[^\x00-\x1f\x7f]+$"
 
 
@@ -52,8 +53,12 @@ Number = Annotated[
     str,
     Path(pattern=PLAIN, max_length=40, description="Number of the item.", examples=[NUMBER]),
 ]
+NAME = r"^[a-z][a-z0-9_]{0,40}$"
 Transition = Annotated[
-    str, Path(pattern=r"^[a-z][a-z0-9_]{0,40}$", description="Name.", examples=["register"])
+    str, Path(pattern=NAME, description="Name of a transition.", examples=["register"])
+]
+WorkflowName = Annotated[
+    str, Path(pattern=NAME, description="Name of a workflow.", examples=["mediation"])
 ]
 Cursor = Annotated[
     str | None,
@@ -121,9 +126,7 @@ class Submission(Form):
     channel: Channel = "web"
 
 
-Code = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]{16}$"), Field(examples=["0123456789012345"])
-]
+Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{16}$"), Field(examples=[CODE])]
 ItemNumber = Annotated[str, _text(40), StringConstraints(pattern=PLAIN), Field(examples=[NUMBER])]
 
 

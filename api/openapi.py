@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
+from api import examples, examples_office
 from api.problems import MEDIA_TYPE, kinds, status_of, title_of
 from api.schemas import Problem
 
@@ -20,6 +21,8 @@ DESCRIPTION = """
 * Log in with `POST /sessions` and send `Authorization: Bearer <token>`.
 * Every write takes an `Idempotency-Key`; sent again with the same key it has one effect and the same
   answer. Every write on an item needs `If-Match: "<revision>"`, the `ETag` of the item you saw.
+* That ETag is the item's revision, which counts people's acts: a rung climbed and an extension
+  granted change what an item shows without raising it.
 * Lists are `{"items": [...], "next": "<cursor>" | null}`.
 * Every no is `application/problem+json` (RFC 9457) and says what to do next; each type has a page
   at `/problems/<code>`.
@@ -45,6 +48,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)
         document["components"]["responses"] = _responses()
+        _show_examples(document)
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 _complete(path, method, operation)
@@ -78,6 +82,19 @@ def _responses() -> dict[str, Any]:
         }
         for status, examples in sorted(found.items())
     }
+
+
+def _show_examples(document: dict[str, Any]) -> None:
+    """An example of each answer and of each list filter. Set here and not on the models: what
+    FastAPI makes of a model loses the members that are null.
+    """
+    for name, answer in (examples.ANSWERS | examples_office.ANSWERS).items():
+        document["components"]["schemas"][name]["examples"] = [answer]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "query" and parameter["name"] in examples.FILTERS:
+                    parameter["schema"]["examples"] = [examples.FILTERS[parameter["name"]]]
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -7,14 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.forms import NUMBER
-
 
 class Receipt(BaseModel):
     """Number and code; the code is shown this once and kept nowhere."""
 
-    number: Annotated[str, Field(examples=[NUMBER])]
-    code: Annotated[str, Field(examples=["0123456789012345"])]
+    number: str
+    code: str
 
 
 class Session(BaseModel):
@@ -66,7 +64,7 @@ class DeadlineView(BaseModel):
 class Entry(BaseModel):
     """An item in a list."""
 
-    number: Annotated[str, Field(examples=[NUMBER])]
+    number: str
     workflow: str
     version: int
     title: str
@@ -237,7 +235,7 @@ class Day(BaseModel):
 class DueDate(BaseModel):
     """A due date and how it was counted."""
 
-    due_on: Annotated[date | None, Field(examples=["2026-10-08"])]
+    due_on: date | None
     due_at: datetime | None
     provisional: bool
     working: list[Day]

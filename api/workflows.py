@@ -14,7 +14,7 @@ from fastapi import APIRouter, Response
 
 from api.counter import Answer, Counter, Process
 from api.diagrams import draw
-from api.forms import Transition as Name
+from api.forms import WorkflowName
 from api.schemas import Workflows, WorkflowView
 from engine.workdays import SHANGHAI
 from workflows import prove
@@ -92,7 +92,7 @@ def list_workflows(counter: Process) -> Response:
 
 
 @router.get("/workflows/{name}", response_model=WorkflowView, summary="One declared machine")
-def show_workflow(name: Name, counter: Process) -> Response:
+def show_workflow(name: WorkflowName, counter: Process) -> Response:
     """A workflow as it is declared: roles, fields, states, transitions, deadlines, ladders."""
     checks = _checks(counter)
     workflow = counter.casework.catalog.named(name).workflow
@@ -114,7 +114,7 @@ def show_workflow(name: Name, counter: Process) -> Response:
     response_class=Response,
     responses={200: {"description": "SVG", "content": {"image/svg+xml": {}}}},
 )
-def show_diagram(name: Name, counter: Process) -> Response:
+def show_diagram(name: WorkflowName, counter: Process) -> Response:
     """The states and ways of a workflow as a picture, drawn from its declaration."""
     workflow = counter.casework.catalog.named(name).workflow
     return Response(counter.gallery.diagram(workflow), media_type="image/svg+xml")
