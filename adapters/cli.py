@@ -15,7 +15,7 @@ from engine.errors import DefinitionError
 from engine.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from engine.importing import Import, Progress
     from engine.people import Actor, Office
@@ -172,7 +172,7 @@ def import_(
         before = run.begun()
         if before.read:
             say(f"接着上次,已读 {before.read} 行 · going on after {before.read} rows")
-        _report(run, _take(run, table.rows))
+        _report(run, _take(run, table.rows, before.read, lambda: read_table(file).rows))
 
 
 def _staff(office: Office, account: str) -> Actor:
@@ -185,20 +185,28 @@ def _staff(office: Office, account: str) -> Actor:
     return Actor("person", person)
 
 
-def _take(run: Import, rows: Iterator[Any]) -> Progress:
-    """Take the rows in, with a counter on a terminal."""
+def _take(
+    run: Import, rows: Iterator[Any], done: int, again: Callable[[], Iterator[Any]]
+) -> Progress:
+    """Take the rows in, with a bar on a terminal; `again` reads the table once more to count it."""
     from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     screen = Console(stderr=True)
+    total = sum(1 for _ in again()) if screen.is_terminal else None
     with Bar(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("导入 · importing")
+        task = bar.add_task("导入 · importing", total=total, completed=done)
 
         def told(progress: Progress) -> None:
-            line = f"读取 {progress.read} 接收 {progress.accepted} 拒收 {progress.refused}"
-            bar.update(task, description=line)
+            line = f"接收 {progress.accepted} 拒收 {progress.refused}"
+            bar.update(task, description=line, completed=progress.read)
 
         return run.take(rows, told)
 
