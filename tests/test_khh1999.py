@@ -147,7 +147,7 @@ def house(home: Path, postbox: tuple[Postbox, int]) -> Iterator[House]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(330)
 @pytest.mark.skipif(not CALLS.exists(), reason="../shared/data/khh1999 is not here")
 def test_a_hundred_real_calls_are_worked_stall_and_every_mail_is_a_rung(
     house: House, postbox: tuple[Postbox, int]
@@ -187,7 +187,7 @@ def test_a_hundred_real_calls_are_worked_stall_and_every_mail_is_a_rung(
     )
     assert moved.status_code == httpx.codes.OK, moved.text
     with psycopg.connect(Postgres(house.home).start(), row_factory=dict_row) as database:
-        house.until(lambda: _settled(database), 90)
+        house.until(lambda: _settled(database), 180)
         told = database.execute(
             "SELECT m.id::text, m.item_id, m.seq, m.rung, m.status, p.email, c.act, c.level"
             " FROM message m JOIN person p ON p.id = m.recipient_id"
