@@ -251,18 +251,31 @@ def _start_servers(office: _Office, stack: ExitStack) -> Path:
 
 
 def _furnish(settings: Settings) -> None:
-    """Bring tables and workflows up to date; the sample office where it is asked for."""
-    from adapters import sample
+    """Bring tables and workflows up to date; the sample office where it is asked for.
+
+    No workflow starts unproven. In the sample office only the files can be at fault, so they are
+    refused before they are released. In a real office somebody may have left: stopping would
+    silence every item, so it is said loudly instead. DefinitionError with every finding.
+    """
+    from adapters import checking, sample
     from engine.casework import Casework
     from engine.catalog import install
+    from engine.checking.verdict import report
     from engine.database import Database, migrate
-    from workflows import catalog
+    from engine.errors import DefinitionError
+    from workflows import catalog, prove
 
     if settings.database_url is None:
         raise AssertionError
     url = settings.database_url.get_secret_value()
     declared = catalog(settings.workflows)
     migrate(url)
+    roster = sample.roster() if settings.sample else checking.real_roster(url)
+    silent = [p for p in prove(declared, roster) if not p.holds] if roster else []
+    if silent and settings.sample:
+        raise DefinitionError([finding for proof in silent for finding in proof.findings])
+    if silent:
+        _say(report(silent))
     database = Database(url, 1)
     try:
         if settings.sample:

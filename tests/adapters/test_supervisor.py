@@ -203,3 +203,31 @@ def test_no_child_outlives_a_killed_supervisor_and_the_next_one_starts(home: Pat
         office.process.send_signal(signal.SIGINT)
         office.process.communicate(timeout=20)
         assert office.process.returncode == 0
+
+
+def test_a_workflow_that_may_go_silent_does_not_start(home: Path) -> None:
+    """The sample office refuses a ladder that ends at the person who is slow, before any release."""
+    deaf = RULES.replace("tell: [head, liaison]", "tell: [holder]")
+    deaf = deaf.replace("tell: [holder, unit_head]}", "tell: [holder]}")
+    for name, text in (("letter", LETTER), ("rules", deaf), ("texts", TEXTS)):
+        (home / "workflows").mkdir(exist_ok=True)
+        (home / "workflows" / f"{name}.yaml").write_text(text)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BANJIE_")}
+    environment |= {
+        "BANJIE_HOME": str(home),
+        "BANJIE_SAMPLE": "1",
+        "BANJIE_WORKFLOWS": str(home / "workflows"),
+    }
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        environment["BANJIE_PORT"] = str(probe.getsockname()[1])
+    ended = subprocess.run(
+        [Path(sys.executable).parent / "banjie", "run"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stdout
+    assert "[ladder-ends-inside]" in ended.stdout + ended.stderr
