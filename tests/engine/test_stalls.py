@@ -43,6 +43,25 @@ def quiet(book: Casebook, *names: str) -> None:
     book.run("UPDATE deadline SET next_rung_at = NULL WHERE NOT name = ANY(%s)", list(names))
 
 
+def test_every_rung_is_told_to_the_systems_that_listen_to_the_unit(book: Casebook) -> None:
+    """One webhook row a rung for an endpoint of the bureau, none for one of another branch."""
+    for code in ("BUR", "BR2"):
+        book.run(
+            "INSERT INTO endpoint (url, secret, unit_id)"
+            " SELECT 'https://' || code, 'whsec_', id FROM unit WHERE code = %s",
+            code,
+        )
+    number = book.assigned()
+    quiet(book, "decide")
+    sweep(book, day(37))
+    told = book.rows(
+        "SELECT e.url, m.rung FROM message m JOIN endpoint e ON e.id = m.endpoint_id"
+        " WHERE m.channel = 'webhook' AND m.status = 'ready' ORDER BY m.rung"
+    )
+    assert len(rungs(book, number)) == 4
+    assert [(row["url"], row["rung"]) for row in told] == [("https://BUR", at) for at in range(4)]
+
+
 def test_a_sweeper_leaves_what_it_cannot_read_to_one_that_can(book: Casebook) -> None:
     """A process still on the old folder puts unknown versions off and goes on with the rest."""
     number = book.assigned()
