@@ -12,7 +12,7 @@ import orjson
 
 from engine.checking.soundness import complaints
 from engine.database import execute
-from engine.definition import ENGINE_ACTS, Rulebook, Workflow
+from engine.definition import ACTS_AT_REST, ENGINE_ACTS, Rulebook, Workflow
 from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
@@ -132,9 +132,9 @@ def install(session: Session, catalog: Catalog) -> None:
     findings: list[Finding] = []
     for (name, version), bound in catalog.bound.items():
         released = kept.pop((name, version), None)
-        if released is None:
+        if released is None or released == bound.digest:
             _release(session, bound)
-        elif released != bound.digest:
+        else:
             findings.append(
                 Finding(
                     f"{name}.yaml",
@@ -182,24 +182,26 @@ def _struck_out(session: Session, catalog: Catalog) -> list[Finding]:
 
 
 def _release(session: Session, bound: Bound) -> None:
+    """Write a version and its edges where they are missing: a newer engine knows acts of its own
+    that the one which released the version did not.
+    """
     workflow = bound.workflow
-    key = {"workflow": workflow.workflow, "version": workflow.version}
     execute(
         session,
-        "INSERT INTO workflow_version VALUES (%(workflow)s, %(version)s, %(digest)s)"
-        " ON CONFLICT DO NOTHING",
-        {**key, "digest": bound.digest},
+        "INSERT INTO workflow_version VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (workflow.workflow, workflow.version, bound.digest),
     )
     edges = {("submit", "", workflow.initial)}
     for name, transition in workflow.moves():
         edges |= {(name, source, transition.to) for source in transition.sources}
     for state, spec in workflow.states.items():
-        acts = {"note"} if spec.final else ENGINE_ACTS
-        edges |= {(act, state, state) for act in acts}
-    for act, source, target in sorted(edges):
-        execute(
-            session,
-            "INSERT INTO edge VALUES (%(workflow)s, %(version)s, %(act)s, %(source)s, %(target)s)"
-            " ON CONFLICT DO NOTHING",
-            {**key, "act": act, "source": source, "target": target},
-        )
+        own = ACTS_AT_REST if spec.final else ENGINE_ACTS
+        edges |= {(act, state, state) for act in own}
+    acts, sources, targets = (list(column) for column in zip(*sorted(edges), strict=True))
+    execute(
+        session,
+        "INSERT INTO edge SELECT %s, %s, e.act, e.source, e.target"
+        " FROM unnest(%s::text[], %s::text[], %s::text[]) AS e(act, source, target)"
+        " ON CONFLICT DO NOTHING",
+        (workflow.workflow, workflow.version, acts, sources, targets),
+    )

@@ -33,8 +33,34 @@ NUMBER = "number"
 UNIT = "unit"  # a field of that name, where the file declares one, goes before the item's own
 """In a `carry`: the item's own number, for a field of type item over there."""
 
-ENGINE_ACTS = frozenset({"note", "assignment", "extension", "rung", "projection"})
-"""What the engine itself writes into the journal; no transition may bear these names."""
+ACTS_AT_REST = frozenset(
+    {
+        "note",
+        "message",  # two-way with the petitioner
+        "attachment",
+        "reveal_request",
+        "reveal_grant",
+        "reveal_refuse",
+        "reveal",
+        "legal_hold",
+        "erasure",
+        "conflict",  # somebody is barred by a declared conflict of interest
+    }
+)
+ENGINE_ACTS = ACTS_AT_REST | {
+    "assignment",
+    "extension",
+    "rung",
+    "projection",
+    "hand_over",  # a leaver's or barred person's item goes to somebody else
+    "declaration",
+    "recusal_request",
+    "recusal_grant",
+    "recusal_refuse",
+}
+"""What the engine itself writes into the journal, at rest (in a final state too) and on the way; no
+transition may bear these names.
+"""
 
 Duty = Literal["work", "approve", "revisit", "accused", "recused"]
 Act = Literal["remind", "urge", "demand", "supervise", "escalate"]
