@@ -41,7 +41,7 @@ ACTS_AT_REST = frozenset(
         "reveal_request",
         "reveal_grant",
         "reveal_refuse",
-        "reveal",
+        "reveal_view",
         "legal_hold",
         "erasure",
         "conflict",  # somebody is barred by a declared conflict of interest
@@ -52,7 +52,6 @@ ENGINE_ACTS = ACTS_AT_REST | {
     "extension",
     "rung",
     "projection",
-    "hand_over",  # a leaver's or barred person's item goes to somebody else
     "declaration",
     "recusal_request",
     "recusal_grant",
