@@ -30,6 +30,8 @@ DESCRIPTION = """
 """
 ITEM = "/items/{number}"
 PUBLIC = ("/submissions", "/sessions", "/healthz", "/readyz", "/workflows", "/calendar")
+THROTTLED = ("/submissions", "/sessions")
+"""Doors without a login, where tries are counted."""
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -100,21 +102,18 @@ def _show_examples(document: dict[str, Any]) -> None:
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     """Name the problems an operation may answer with."""
     writes = method != "get"
-    statuses = {406, 500, 503}
     parameters = operation.get("parameters", [])
-    if not path.startswith(PUBLIC) or method == "delete":
-        statuses.add(401)
-    if parameters or "requestBody" in operation:
-        statuses.add(422)
-    if "requestBody" in operation:
-        statuses |= {400, 413, 415}
-    if path.startswith((ITEM, "/workflows/{", "/submissions/", "/practice")):
-        statuses.add(404)
-    if writes and path.startswith(("/items", "/submissions")):
-        statuses |= {403, 404, 409}
-    if writes:
-        statuses.add(409)
-        statuses.add(413)
+    statuses = {406, 500, 503}
+    for problems, may_happen in (
+        ({401}, not path.startswith(PUBLIC) or method == "delete"),
+        ({422}, parameters or "requestBody" in operation),
+        ({400, 413, 415}, "requestBody" in operation),
+        ({404}, path.startswith((ITEM, "/workflows/{", "/submissions/", "/practice"))),
+        ({403, 404, 409}, writes and path.startswith(("/items", "/submissions"))),
+        ({409, 413}, writes),
+        ({429}, writes and path.startswith(THROTTLED)),
+    ):
+        statuses |= problems if may_happen else set()
     for parameter in parameters:
         if parameter["name"].lower() == "if-match":
             parameter["required"] = True

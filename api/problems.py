@@ -27,6 +27,7 @@ from engine.errors import (
     Refused,
     Repeated,
     Stale,
+    TooMany,
 )
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ STATUSES: dict[type[BanjieError], int] = {
     Exhausted: 409,
     Repeated: 409,
     Busy: 503,
+    TooMany: 429,
     Malformed: 400,
     Unauthenticated: 401,
     MethodNotAllowed: 405,
@@ -158,6 +160,8 @@ def answer(
     headers = dict(headers or {})
     if body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER
+    elif isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.retry_after)
     elif body["status"] == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="banjie"'
     elif body["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -12,6 +12,7 @@
     - Exhausted                the law allows no further extension
     - Repeated                 the idempotency key was used for something else
   + Busy                       somebody else holds the item; try again shortly
+  + TooMany                    too many tries from one source, or for one account; wait
   + DeliveryError              a message could not be sent; it will be tried again
     - Undeliverable            trying again cannot help
 """
@@ -123,6 +124,24 @@ class Busy(BanjieError):
     """Somebody else holds the item; try again shortly."""
 
     code = "busy"
+
+
+class TooMany(BanjieError):
+    """Too many tries; wait before the next one.
+
+    ``retry_after`` is in seconds, at least 1. It is the same for a name that exists and for one
+    that does not: the caller chooses it by what was tried, never by what was found.
+    """
+
+    code = "too-many"
+
+    def __init__(self, retry_after: int) -> None:
+        seconds = max(1, retry_after)
+        super().__init__(
+            f"尝试过于频繁,请 {seconds} 秒后再试。Too many tries; wait {seconds} seconds.",
+            retry_after=seconds,
+        )
+        self.retry_after = seconds
 
 
 class DeliveryError(BanjieError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from api import problems
 from api.gate import MOST_BYTES
 from api.openapi import describe
 from api.problems import STATUSES, kinds, status_of
-from engine.errors import BanjieError
+from engine.errors import BanjieError, TooMany
 from tests.api.conftest import GRIEVANCE
 
 if TYPE_CHECKING:
@@ -70,6 +72,18 @@ def test_problems_fit_the_published_schema(desk: Desk) -> None:
     validator = jsonschema_rs.validator_for(schema)
     for refusal in _refusals(desk).values():
         validator.validate(refusal.json())
+
+
+def test_too_many_tries_are_told_how_long_to_wait() -> None:
+    """429 with Retry-After, which is the same number as in the body, at least one second."""
+    for asked, told in ((40, "40"), (0, "1")):
+        refusal = problems.answer(TooMany(asked), "0199c0de-7c1f-7000-8000-5f0e9d1c2b3a")
+        assert refusal.status_code == 429
+        assert refusal.headers["retry-after"] == told
+        body = json.loads(bytes(refusal.body))
+        assert body["type"] == "/problems/too-many"
+        assert str(body["retry_after"]) == told
+        assert told in body["detail"]
 
 
 def test_a_fault_of_our_own_shows_and_logs_nothing_of_the_request(
@@ -203,7 +217,6 @@ def test_vendored_files_are_what_the_lock_says() -> None:
     """Nobody changed a vendored file."""
     import base64
     import hashlib
-    import json
 
     folder = Path(__file__).parents[2] / "api" / "static" / "vendor"
     for package in json.loads((folder / "vendor.lock.json").read_text()):
