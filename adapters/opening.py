@@ -11,6 +11,7 @@ from engine.casework import Casework
 from engine.catalog import install
 from engine.database import Database, execute, migrate
 from engine.errors import NotFound
+from engine.keys import Keyring
 from workflows import catalog
 
 if TYPE_CHECKING:
@@ -59,9 +60,11 @@ def opened(settings: Settings) -> Iterator[Opened]:
     """The office, for the time of a block.
 
     An embedded database is furnished on the way; one of somebody's own must have been, by
-    `banjie migrate`. Raises DefinitionError, ServerError, NotFound, Busy.
+    `banjie migrate`. Raises DefinitionError, ServerError, KeyFault, NotFound, Busy.
     """
     declared = catalog(settings.workflows)
+    keyring = Keyring(settings.keys_path)
+    keyring.check()
     with database_url(settings) as url:
         if settings.database_url is None:
             furnish(url, declared)
@@ -70,7 +73,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
             demand_tables(database)
             database.perform(lambda session: install(session, declared))
             outward = "console" if settings.smtp_url is None else "mail"
-            yield Opened(database, Casework(declared, outward, settings.address))
+            yield Opened(database, Casework(declared, outward, settings.address, keyring=keyring))
         finally:
             database.close()
 

@@ -137,18 +137,22 @@ def open_rooms() -> Rooms:
     from adapters import channels
     from engine.casework import Casework
     from engine.database import Database
+    from engine.keys import Keyring
 
     settings = Settings()
     if settings.database_url is None:
         raise BanjieError(
             "没有设置数据库地址。Set BANJIE_DATABASE_URL (`banjie run` does it for you)."
         )
+    keyring = Keyring(settings.keys_path)
+    keyring.check()
     return Rooms(
         Database(settings.database_url.get_secret_value(), settings.pool_size),
         Casework(
             workflows.catalog(settings.workflows),
             outward="mail" if settings.smtp_url else "console",
             public_url=settings.address,
+            keyring=keyring,
         ),
         channels(settings),
     )

@@ -36,6 +36,7 @@ from engine.catalog import install
 from engine.codes import read_secret
 from engine.database import Database
 from engine.errors import BanjieError
+from engine.keys import Keyring
 from engine.settings import Settings
 from workflows import catalog
 
@@ -50,7 +51,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The counter of an office.
 
     Reads the settings from the environment where none are given. Raises DefinitionError where a
-    workflow file is wrong, ValueError where no database is named.
+    workflow file is wrong, KeyFault where others may read the keys, ValueError where no database is
+    named.
     """
     counter = _counter(settings or Settings())
 
@@ -92,11 +94,13 @@ def _counter(settings: Settings) -> Counter:
         )
     found = catalog(settings.workflows)
     secret = read_secret(settings.secret_path)
+    keyring = Keyring(settings.keys_path)
+    keyring.check()
     outward = "mail" if settings.smtp_url else "console"
     return Counter(
         settings=settings,
         database=Database(settings.database_url.get_secret_value(), settings.pool_size),
-        casework=Casework(found, outward, settings.address),
+        casework=Casework(found, outward, settings.address, keyring=keyring),
         secret=secret,
         cursors=Cursors(secret),
         gallery=workflows.Gallery(found),

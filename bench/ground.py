@@ -21,6 +21,7 @@ from adapters import sample
 from adapters.embedded import Postgres
 from engine.casework import Casework
 from engine.database import Database, migrate
+from engine.keys import Keyring
 from engine.models import Base
 from engine.people import PUBLIC, Actor
 from workflows import catalog
@@ -52,11 +53,12 @@ class Ground:
 
     url: str
     size: int
+    keyring: Keyring
     taken: int = field(default=0)
 
     def open(self, connections: int = 8) -> tuple[Database, Casework]:
         """A pool and the verbs, as a process of the office has them."""
-        return Database(self.url, connections), Casework(catalog())
+        return Database(self.url, connections), Casework(catalog(), keyring=self.keyring)
 
     @property
     def waiting(self) -> int:
@@ -98,7 +100,7 @@ def lay(postgres: Postgres, name: str, size: int) -> Ground:
     """A database with the sample office and `size` open items, vacuumed and checkpointed."""
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    ground = Ground(postgres.url(name), size)
+    ground = Ground(postgres.url(name), size, Keyring(postgres.place.folder / "keys"))
     migrate(ground.url)
     database, casework = ground.open(2)
     sample.load(database, casework)

@@ -121,7 +121,7 @@ def begin(
     if birth.hidden_with_parent and birth.parent is not None:
         row["sealed"] = birth.parent.sealed
         row["subject_unit_id"] = birth.parent.subject_unit_id
-    dossier = Dossier(session, row, bound, house.office, house.calendar, house.now)
+    dossier = Dossier(session, row, bound, house.office, house.calendar, house.now, desk.keyring)
     dossier.duties = [*birth.duties]
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
     for text, sentence in bound.objections(variant, attempt).items():

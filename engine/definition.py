@@ -104,7 +104,11 @@ FieldType = Literal[
 
 
 class FieldSpec(Part):
-    """One thing an item may hold. Personal fields never enter lists, events, logs or messages."""
+    """One thing an item may hold. Personal fields never enter lists, events, logs or messages.
+
+    Of the personal ones an `identity` (who somebody of the public is; every contact) is shown to
+    nobody of the staff except by a reveal; the others are read by whoever works on the item.
+    """
 
     title: Title
     title_en: Title
@@ -112,6 +116,7 @@ class FieldSpec(Part):
     choices: dict[str, str] = {}
     columns: dict[Name, str] = {}
     personal: bool = False
+    identity: bool = False
     or_unknown: bool = False
     duty: Duty | None = None
     derived: Literal["channel", "received_at", "identity"] | None = None
@@ -128,7 +133,14 @@ class FieldSpec(Part):
             raise ValueError("only a person or people can bear a `duty`")
         if self.or_unknown and self.type != "people":
             raise ValueError("`or_unknown` belongs to the type people")
+        if (self.identity or self.type == "contact") and not self.personal:
+            raise ValueError("an `identity` and a contact are `personal: true`")
         return self
+
+    @property
+    def seals(self) -> bool:
+        """Whether the field says who somebody of the public is."""
+        return self.identity or self.type == "contact"
 
 
 class State(Part):
@@ -372,6 +384,11 @@ class Workflow(Part):
     def field_choices(self) -> dict[str, dict[str, str]]:
         """The titles of each field's choices."""
         return {name: spec.choices for name, spec in self.fields.items()}
+
+    @cached_property
+    def identities(self) -> frozenset[str]:
+        """The fields that say who somebody of the public is."""
+        return frozenset(name for name, spec in self.fields.items() if spec.seals)
 
     @cached_property
     def letters_out(self) -> frozenset[str]:

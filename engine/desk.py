@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from engine.catalog import Catalog
     from engine.definition import Transition
+    from engine.keys import Keyring
     from engine.machine import Bound
 
 EXTENSION = "extension"
@@ -50,12 +51,14 @@ class Desk:
     """One desk serves a whole process and all its threads.
 
     `outward` is the channel that reaches staff who have an address (mail, or console where no mail
-    server is set); `public_url` begins the links in messages.
+    server is set); `public_url` begins the links in messages. Without a `keyring` nothing personal
+    can be taken in or read.
     """
 
     catalog: Catalog
     outward: str = "console"
     public_url: str = ""
+    keyring: Keyring | None = field(default=None, kw_only=True)
     _office: Office | None = field(default=None, repr=False)
     _calendar: tuple[int, Calendar] | None = field(default=None, repr=False)
     _clockworks: dict[tuple[str, int], Clockwork] = field(default_factory=dict, repr=False)
@@ -168,7 +171,7 @@ class Desk:
         """An item's row (of `dossier.READ`) with the office and calendar it is judged by."""
         office, calendar = self._fresh(session, row)
         bound = self.catalog.of(row["workflow"], row["version"])
-        return Dossier(session, row, bound, office, calendar, at or row["now"])
+        return Dossier(session, row, bound, office, calendar, at or row["now"], self.keyring)
 
     def _fresh(self, session: Session, row: Mapping[str, Any]) -> tuple[Office, Calendar]:
         """This process's copies of the office and the calendar, renewed where they are old."""

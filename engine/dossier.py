@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
 from engine.deadlines import Clock
+from engine.vault import Vault, family_values
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
+    from engine.keys import Keyring
     from engine.machine import Bound
     from engine.people import Actor, Office
 
@@ -86,6 +88,7 @@ class Dossier:
         office: Office,
         calendar: Calendar,
         now: datetime,
+        keyring: Keyring | None = None,
     ) -> None:
         self.session = session
         self.bound = bound
@@ -95,6 +98,7 @@ class Dossier:
         # nothing happens to an item before what last moved it: a child may carry an older moment
         self.now: datetime = max(now, row["entered_at"])
         self.id: int = row["id"]
+        self.vault = Vault(session, keyring, self.id)
         self.number: str = row["number"]
         self.state: str = row["state"]
         self.revision: int = row["revision"]
@@ -197,27 +201,15 @@ class Dossier:
     @cached_property
     def contacts(self) -> list[dict[str, Any]]:
         """Every contact given anywhere in the family: a referral must not name who complained."""
-        rows = execute(
-            self.session,
-            "SELECT p.data -> 'contact' AS contact FROM personal_data p"
-            " JOIN item i ON i.id = p.item_id"
-            " WHERE i.family_id = %s AND p.data ? 'contact'",
-            (self.family_id,),
-        )
-        return [row["contact"] for row in rows]
+        return family_values(self.session, self.vault.keyring, self.family_id, "contact")
 
     @cached_property
     def personal(self) -> dict[str, Any]:
-        """The personal fields, the latest of each; read only where something needs them."""
-        rows = execute(
-            self.session,
-            "SELECT data FROM personal_data WHERE item_id = %s ORDER BY seq",
-            (self.id,),
-        )
-        merged: dict[str, Any] = {}
-        for row in rows:
-            merged |= row["data"]
-        return merged
+        """The personal fields, the latest of each, identities too; for what the file says is carried
+        on, never for showing.
+        """
+        given = self.vault.latest()
+        return given.read(given.names)
 
 
 @dataclass(slots=True)

@@ -62,10 +62,16 @@ PARTS: Mapping[str, str] = {
       UPDATE item_data SET data = item_data.data || r.data
       FROM jsonb_to_recordset(%(changes)s::jsonb) AS r(id bigint, data jsonb)
       WHERE item_data.item_id = r.id RETURNING item_id""",
+    "keys": """
+      INSERT INTO vault.data_key (item_id, epoch, wrapped, commitment)
+      SELECT id, epoch, decode(wrapped, 'hex'), decode(commitment, 'hex')
+      FROM jsonb_to_recordset(%(keys)s::jsonb) AS r(id bigint, epoch text, wrapped text,
+        commitment text)
+      RETURNING item_id""",
     "personal": """
-      INSERT INTO personal_data (item_id, seq, data, salt)
-      SELECT id, seq, data, decode(salt, 'hex')
-      FROM jsonb_to_recordset(%(personal)s::jsonb) AS r(id bigint, seq int, data jsonb, salt text)
+      INSERT INTO vault.payload (item_id, seq, sealed, salt)
+      SELECT id, seq, sealed, decode(salt, 'hex')
+      FROM jsonb_to_recordset(%(personal)s::jsonb) AS r(id bigint, seq int, sealed jsonb, salt text)
       RETURNING item_id""",
     "events": """
       INSERT INTO event (item_id, seq, prev_seq, workflow, version, act, from_state, to_state,

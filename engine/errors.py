@@ -13,6 +13,7 @@
     - Repeated                 the idempotency key was used for something else
   + Busy                       somebody else holds the item; try again shortly
   + TooMany                    too many tries from one source, or for one account; wait
+  + KeyFault                   a key of the vault is missing, broken or open to others
   + DeliveryError              a message could not be sent; it will be tried again
     - Undeliverable            trying again cannot help
 """
@@ -142,6 +143,12 @@ class TooMany(BanjieError):
             retry_after=seconds,
         )
         self.retry_after = seconds
+
+
+class KeyFault(BanjieError):
+    """A key of the vault is missing, broken, or open to others."""
+
+    code = "key-fault"
 
 
 class DeliveryError(BanjieError):

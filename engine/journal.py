@@ -2,13 +2,12 @@
 
 The hash of an event covers the hash before it and every column of the event, as canonical JSON
 (RFC 8785 in spirit: sorted keys, no spaces, UTF-8). Personal values are not part of an event: a
-salted commitment stands for them, so that erasing them leaves the chain whole.
+commitment to what the vault holds stands for them, so that erasing them leaves the chain whole.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import orjson
 
 from engine.database import execute
 from engine.definition import ENGINE_ACTS
+from engine.vault import broken_commitments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,12 +73,6 @@ def _canonical(event: Event) -> bytes:
         },
         option=orjson.OPT_SORT_KEYS,
     )
-
-
-def commit_to(values: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """A fresh salt and the commitment to personal values: SHA-256(salt + canonical JSON)."""
-    salt = secrets.token_bytes(32)
-    return salt, hashlib.sha256(salt + orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def verify_item(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
@@ -140,7 +134,7 @@ def verify(session: Session, batch: int = 2000) -> tuple[int, list[str]]:
                 count += len(events)
             if fault := _item_fault(number, events):
                 found.append(fault)
-        found += _broken_commitments(session, after, after + batch)
+        found += broken_commitments(session, after, after + batch)
         found += [
             f"{row['number']}: 第{row['seq']}条记录所附文书被改动。"
             f"A letter drafted with event {row['seq']} was changed."
@@ -166,22 +160,3 @@ def _item_fault(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
     if tail["facts"] != known:
         return f"{number}: 事项内容与记录不符。What is kept of the item is not what its events say."
     return None
-
-
-def _broken_commitments(session: Session, after: int, upto: int) -> list[str]:
-    rows = execute(
-        session,
-        "SELECT i.number, p.seq, p.data, p.salt, e.commitment FROM personal_data p"
-        " JOIN item i ON i.id = p.item_id JOIN event e ON e.item_id = p.item_id AND e.seq = p.seq"
-        " WHERE p.item_id > %s AND p.item_id <= %s",
-        (after, upto),
-    )
-    return [
-        f"{row['number']}: 第{row['seq']}条记录所附个人信息被改动。"
-        f"The personal data of event {row['seq']} were changed."
-        for row in rows
-        if hashlib.sha256(
-            bytes(row["salt"]) + orjson.dumps(row["data"], option=orjson.OPT_SORT_KEYS)
-        ).digest()
-        != bytes(row["commitment"] or b"")
-    ]

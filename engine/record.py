@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine.database import execute
 from engine.deadlines import IDLE, Clock
 from engine.effects import ACCUSED
-from engine.journal import Event, commit_to, digest
+from engine.journal import Event, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,13 +35,16 @@ def record(
     commitment = None
     dossier.seq += 1
     if accepted is not None and accepted.personal:
-        salt, commitment = commit_to(accepted.personal)
+        sealed, key = dossier.vault.seal(dossier.seq, accepted.personal)
+        commitment = sealed.commitment
+        if key is not None:
+            entries.add("keys", **key)
         entries.add(
             "personal",
             id=dossier.id,
             seq=dossier.seq,
-            data=accepted.personal,
-            salt=salt.hex(),
+            sealed=sealed.fields,
+            salt=sealed.salt.hex(),
         )
     event = Event(
         dossier.number,

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         description="File of the key that seals identities and signs checkpoints. Keep a copy "
         "outside the machine. Empty: secret.key in the state folder, made on the first start.",
     )
+    keys_dir: Path | None = Field(
+        default=None,
+        description="Folder of the keys of the vault, outside the database and its backups. Keep a "
+        "copy outside the machine. Empty: keys in the state folder, made on first need.",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Mail server, smtp://user:password@host:port, or smtps:// for TLS from the "
@@ -141,3 +146,8 @@ class Settings(BaseSettings):
     def secret_path(self) -> Path:
         """The key file: the one named, or secret.key in the state folder."""
         return self.secret_file or self.home / "secret.key"
+
+    @property
+    def keys_path(self) -> Path:
+        """The folder of the keys of the vault: the one named, or keys in the state folder."""
+        return self.keys_dir or self.home / "keys"

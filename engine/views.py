@@ -1,7 +1,8 @@
 """One item as people see it: its page, its journal, and what the petitioner is shown.
 
-Personal fields are on the page only for those who may work on the item now; they are never in an
-answer to a write, because such answers are kept to be given again.
+Personal fields are on the page only for those who may work on the item now, and of identities only
+that they lie sealed in the vault; neither is ever in an answer to a write, because such answers are
+kept to be given again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from engine.people import Actor
 
 READ_NUMBER = READ + " WHERE i.number = %s"
+SEALED = {
+    "sealed": True,
+    "detail": "身份信息已封存。确需查看的,写明理由申请揭示:POST /api/v1/items/{number}/reveals。"
+    "Identities are sealed; whoever needs one asks with a reason: POST /api/v1/items/{number}/reveals.",
+}
+"""What stands on a page in place of an identity."""
 KIN = """
 SELECT (SELECT p.number FROM item p WHERE p.id = %(parent)s) AS parent,
   (SELECT coalesce(jsonb_agg(c.number ORDER BY c.id), '[]') FROM item c
@@ -107,7 +114,9 @@ def _shown(
     data = dict(dossier.data)
     if personal and may_work(dossier, actor):
         fields = dossier.workflow.fields
-        data |= {name: value for name, value in dossier.personal.items() if name in fields}
+        given = dossier.vault.latest()
+        data |= given.read(fields.keys() - dossier.workflow.identities)
+        data |= dict.fromkeys(given.names & dossier.workflow.identities, SEALED)
     office = dossier.office
     dues = [c.due_at for c in dossier.clocks if c.kind == "limit" and c.due_at and not c.paused_at]
     return {
@@ -177,8 +186,8 @@ def _deadline(
 
 EVENTS = """
 SELECT e.seq, e.at, e.actor_id, e.role, e.act, e.from_state, e.to_state, e.data, e.commitment, e.hash,
-  p.data AS personal
-FROM event e LEFT JOIN personal_data p ON %(works)s AND p.item_id = e.item_id AND p.seq = e.seq
+  p.sealed
+FROM event e LEFT JOIN vault.payload p ON %(works)s AND p.item_id = e.item_id AND p.seq = e.seq
 WHERE e.item_id = %(item)s AND e.seq > %(last)s ORDER BY e.seq LIMIT %(n)s
 """
 
@@ -206,6 +215,12 @@ def events(
     }
     people = dossier.office.people
 
+    def given(row: Mapping[str, Any]) -> dict[str, Any]:
+        sealed: dict[str, str] = row["sealed"] or {}
+        identities = sealed.keys() & dossier.workflow.identities
+        clear = dossier.vault.open(row["seq"], sealed, sealed.keys() - identities)
+        return clear | dict.fromkeys(identities, SEALED)
+
     def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "seq": row["seq"],
@@ -216,7 +231,7 @@ def events(
             "from": row["from_state"],
             "to": row["to_state"],
             "data": row["data"],
-            "personal": row["personal"] or {},
+            "personal": given(row),
             "commitment": bytes(row["commitment"]).hex() if row["commitment"] else None,
             "hash": bytes(row["hash"]).hex(),
         }

@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from adapters import sample
 from engine.casework import Casework
 from engine.database import Database
-from engine.people import Actor
+from engine.people import SYS, Actor
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -33,7 +33,16 @@ MONDAY = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 """Nothing but weekends lies in the five weeks that follow it."""
 
 TABLES = (
-    *("item", "item_data", "personal_data", "event", "item_duty", "deadline", "climb"),
+    *(
+        "item",
+        "item_data",
+        "vault.data_key",
+        "vault.payload",
+        "event",
+        "item_duty",
+        "deadline",
+        "climb",
+    ),
     *("message", "document"),
 )
 Row = dict[str, Any]
@@ -180,6 +189,13 @@ class Casebook:
         """An item's row with its data."""
         return self.rows(f"{ITEMS} WHERE number = %s", number)[0]
 
+    def personal(self, number: str) -> dict[str, Any]:
+        """An item's personal fields, in clear."""
+        found: dict[str, Any] = self.do(
+            lambda s: self.casework.look(s, number, SYS).personal,
+        )
+        return found
+
     def clocks(self, number: str, *, running: bool = True) -> dict[str, Row]:
         """An item's clocks by name."""
         rows = self.rows(
@@ -241,7 +257,7 @@ def opened(admin: str, template: str, casework: Casework) -> Iterator[Casebook]:
     """An office of one's own, cloned from a furnished one."""
     with cloned(admin, template) as name:
         url = f"{admin.rsplit('/', 1)[0]}/{name}"
-        book = Casebook(url, Casework(casework.catalog), Database(url))
+        book = Casebook(url, Casework(casework.catalog, keyring=casework.keyring), Database(url))
         try:
             yield book
         finally:

@@ -24,6 +24,7 @@ import redis
 from hypothesis import settings as hypothesis_settings
 
 from adapters.embedded import Postgres, Valkey
+from engine.keys import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,6 +223,14 @@ def home() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     path.chmod(0o711)
     yield path
+    _erase(path)
+
+
+@pytest.fixture(scope="session")
+def keyring() -> Iterator[Keyring]:
+    """The keys of a vault, for the offices that have no state folder of their own."""
+    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    yield Keyring(path / "keys")
     _erase(path)
 
 

@@ -23,7 +23,8 @@ def test_up_from_nothing_equals_the_models(empty_database_url: str) -> None:
     pool = sqlalchemy.create_engine(empty_database_url)
     with pool.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={"compare_type": True, "compare_server_default": True, "include_schemas": True},
         )
         assert compare_metadata(context, Base.metadata) == []
     pool.dispose()

@@ -176,6 +176,14 @@ def check_carry(
                 f"the personal field {source!r} must not go into {target!r}, which is not "
                 "personal; declare it `personal: true`",
             )
+        if given.seals and taken.personal and not taken.seals:
+            place.say(
+                (*path, target),
+                "identity-carried",
+                f"身份字段 {source!r} 不得带入非身份字段 {target!r}；请在对方声明 identity: true",
+                f"the identity {source!r} must not go into {target!r}, which staff may read; "
+                "declare it `identity: true`",
+            )
         textual = taken.type in {"text", "long_text"} and given.type in _TEXT_LIKE
         if given.type != taken.type and not textual:
             place.say(

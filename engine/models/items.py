@@ -122,19 +122,6 @@ class ItemData(Base):
     data: Mapped[dict[str, Any]]
 
 
-class PersonalData(Base):
-    """Personal fields, as given with one event. The event holds only a salted commitment to them
-    (SHA-256 of salt and canonical JSON), so that erasing this row leaves the record provable.
-    """
-
-    __tablename__ = "personal_data"
-
-    item_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("item.id"), primary_key=True)
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    data: Mapped[dict[str, Any]]
-    salt: Mapped[bytes]
-
-
 class Event(Base):
     """What happened, once. `at` is the office's clock; `hash` chains the item's events."""
 

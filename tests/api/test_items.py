@@ -186,10 +186,19 @@ def test_what_is_not_yours_does_not_exist(desk: Desk) -> None:
 
 
 def test_personal_fields_are_for_those_who_work_on_it(desk: Desk) -> None:
-    """Intake, who can move it, reads the narrative; the auditor and the head see the item only."""
+    """Intake, who can move it, reads the narrative, and of the contact that it lies sealed; the
+    auditor and the head see the item only.
+    """
     number = desk.submit()["number"]
     mine = desk.look("intake", f"/items/{number}")
     assert mine.json()["data"]["narrative"] == SECRET_WORDS
+    assert mine.json()["data"]["contact"]["sealed"] is True
+    journal = desk.look("intake", f"/items/{number}/events")
+    assert journal.json()["items"][0]["personal"]["narrative"] == SECRET_WORDS
+    assert journal.json()["items"][0]["personal"]["contact"]["sealed"] is True
+    for answer in (mine, journal):
+        assert NAME not in answer.text
+        assert PHONE not in answer.text
     for account in ("auditor", "head", "law_hub"):
         for rest in ("", "/events", "/documents"):
             seen = desk.look(account, f"/items/{number}{rest}")

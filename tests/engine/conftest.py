@@ -15,11 +15,13 @@ from workflows import catalog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from engine.keys import Keyring
+
 
 @pytest.fixture(scope="session")
-def permits() -> Casework:
+def permits(keyring: Keyring) -> Casework:
     """The verbs over the permit workflows."""
-    return Casework(catalog(PERMITS))
+    return Casework(catalog(PERMITS), keyring=keyring)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ HALVES = {
         "SELECT FROM item i LEFT JOIN item_data d ON d.item_id = i.id WHERE d.item_id IS NULL"
     ),
     "a commitment without its values": (
-        "SELECT FROM event e LEFT JOIN personal_data p ON (p.item_id, p.seq) = (e.item_id, e.seq)"
+        "SELECT FROM event e LEFT JOIN vault.payload p ON (p.item_id, p.seq) = (e.item_id, e.seq)"
         " WHERE (e.commitment IS NULL) <> (p.item_id IS NULL)"
     ),
     "an assignment without its two holders": (
@@ -56,7 +56,7 @@ HALVES = {
     ),
     "rows of an event that is not there": (
         "SELECT FROM (SELECT item_id, seq FROM message UNION ALL SELECT item_id, seq FROM document"
-        " UNION ALL SELECT item_id, seq FROM personal_data) r"
+        " UNION ALL SELECT item_id, seq FROM vault.payload) r"
         " LEFT JOIN event e ON (e.item_id, e.seq) = (r.item_id, r.seq) WHERE e.item_id IS NULL"
     ),
 }
@@ -91,7 +91,7 @@ def durable(home: Path, permits: Casework) -> Iterator[tuple[Postgres, Casebook]
         url = postgres.url("banjie")
         migrate(url)
         database = Database(url, size=WRITERS + 1)
-        book = Casebook(url, Casework(permits.catalog), database)
+        book = Casebook(url, Casework(permits.catalog, keyring=permits.keyring), database)
         sample.load(database, book.casework)
         yield postgres, book
         book.close()

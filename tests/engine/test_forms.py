@@ -25,7 +25,8 @@ PEOPLE = {each: PersonEntry(each, f"p{each}", "某", 2, None, None, None) for ea
 OFFICE = Office(1, UNITS, PEOPLE, {}, (), ())
 TYPES: dict[str, dict[str, Any]] = {
     **{name: {} for name in ("text", "long_text", "texts", "unit", "person", "people", "boolean")},
-    **{name: {} for name in ("number", "date", "moment", "item", "contact")},
+    **{name: {} for name in ("number", "date", "moment", "item")},
+    "contact": {"personal": True},
     "choice": {"choices": {"a": "甲", "b": "乙"}},
     "choices": {"choices": {"a": "甲", "b": "乙"}},
     "records": {"columns": {"place": "地点", "note": "备注"}},

@@ -88,8 +88,7 @@ def test_rows_become_items_with_their_own_receipt_and_key(book: Casebook) -> Non
     )
     assert item["data"]["respondent"] == "BR2"
     assert item["data"]["received_on"] == came.isoformat()
-    personal = book.rows("SELECT data FROM personal_data")[0]["data"]
-    assert personal == {"wish": "摆摊：第1件", "contact": {"name": "王"}}
+    assert book.personal(item["number"]) == {"wish": "摆摊：第1件", "contact": {"name": "王"}}
 
 
 def test_clocks_count_from_receipt_or_from_import_as_the_map_says(book: Casebook) -> None:
@@ -257,7 +256,8 @@ def test_naughty_strings_are_kept_as_they_are_or_refused(book: Casebook) -> None
     progress = run.take(Row(n, cells(n, text=text)) for n, text in enumerate(strings))
     assert progress.read == len(strings) == progress.accepted + progress.refused
     assert progress.refused < 10
-    kept = {row["data"]["wish"] for row in book.rows("SELECT data FROM personal_data")}
+    numbers = [row["number"] for row in book.rows("SELECT number FROM item")]
+    kept = {book.personal(number)["wish"] for number in numbers}
     assert {f"摆摊：{text.strip()}" for text in strings[-5:]} <= kept
     assert book.do(journal_faults) == []
 

@@ -13,11 +13,13 @@ from workflows import catalog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from engine.keys import Keyring
+
 
 @pytest.fixture(scope="session")
-def laws() -> Casework:
+def laws(keyring: Keyring) -> Casework:
     """The verbs over the workflows of the bureau."""
-    return Casework(catalog())
+    return Casework(catalog(), keyring=keyring)
 
 
 @pytest.fixture(scope="session")

@@ -340,6 +340,8 @@ NAMES = (
            ((GRV, "transitions/split_consumer_part/effects/0/spawn/carry/claim", "nothing"),)),
     Mutant("the accuser's words carried into the open", "personal-carried",
            ((GRV, "transitions/open_misconduct/effects/0/spawn/carry/facts", "narrative"),)),
+    Mutant("who complained, carried into what staff read", "identity-carried",
+           ((GRV, "transitions/split_consumer_part/effects/0/spawn/carry/claim", "contact"),)),
     Mutant("a personal field decides", "personal-condition",
            ((GRV, "fields/matter/personal", "true"),)),
     Mutant("a condition on a choice that is none", "unknown-choice",
