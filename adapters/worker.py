@@ -119,8 +119,9 @@ def deliver() -> None:
 def tidy() -> None:
     """Delete what nobody needs any more, a thousand rows at a time."""
     from engine.database import execute
+    from engine.tries import OLD_PROOFS, OLD_TRIES
 
-    for statement in (_OLD_ANSWERS, _OLD_LOGINS):
+    for statement in (_OLD_ANSWERS, _OLD_LOGINS, _OLD_VISITS, OLD_TRIES, OLD_PROOFS):
         deleted = 1
         while deleted:
             with open_rooms().database.transaction() as session:
@@ -198,6 +199,11 @@ DELETE FROM answer WHERE ctid = ANY(ARRAY(
 _OLD_LOGINS = """
 DELETE FROM login WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM login WHERE expires_at < now() LIMIT 1000))
+"""
+
+_OLD_VISITS = """
+DELETE FROM portal_session WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM portal_session WHERE expires_at < now() LIMIT 1000))
 """
 
 app = create_app(Settings())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from api.cursors import Cursors
+    from api.door import Door
     from api.workflows import Gallery
     from engine.casework import Casework
     from engine.settings import Settings
@@ -55,6 +56,7 @@ class Counter:
     secret: bytes
     cursors: Cursors
     gallery: Gallery
+    door: Door
 
 
 @dataclass(frozen=True)

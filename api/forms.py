@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -71,6 +73,37 @@ StaffChannel = Literal[
     "staff", "phone", "letter", "visit", "wechat", "12345", "12315", "superior", "internal",
     "revisit", "questionnaire",
 ]  # fmt: skip
+HALF_WIDTH = {0xFEE0 + char: char for char in range(0x21, 0x7F)} | dict.fromkeys(
+    map(ord, "‐‑‒–—―−"), "-"
+)
+"""Full-width letters, digits and signs, as Chinese keyboards write them, and the dashes of letters.
+Digits of other scripts are left as they are, which no pattern of ours takes."""
+
+
+def as_printed(value: Any) -> Any:
+    """A number or a code as it stands on the receipt: half-width, without blanks, composed (NFC)."""
+    if not isinstance(value, str) or len(value) > MOST:
+        return value
+    return "".join(unicodedata.normalize("NFC", value).translate(HALF_WIDTH).split())
+
+
+Code = Annotated[
+    str,
+    BeforeValidator(as_printed),
+    StringConstraints(pattern=r"^[0-9]{16}$"),
+    Field(examples=[CODE]),
+]
+ItemNumber = Annotated[str, _text(40), StringConstraints(pattern=PLAIN), Field(examples=[NUMBER])]
+OwnNumber = Annotated[ItemNumber, BeforeValidator(as_printed)]
+Proof = Annotated[
+    str | None,
+    Field(
+        max_length=4000,
+        pattern=r"^[A-Za-z0-9+/=]+$",
+        description="A solved challenge (GET /portal/challenge) as the altcha widget writes it. "
+        "Asked for only after too many tries.",
+    ),
+]
 
 
 class Form(BaseModel):
@@ -124,17 +157,15 @@ class Submission(Form):
         ),
     ]
     channel: Channel = "web"
-
-
-Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{16}$"), Field(examples=[CODE])]
-ItemNumber = Annotated[str, _text(40), StringConstraints(pattern=PLAIN), Field(examples=[NUMBER])]
+    altcha: Proof = None
 
 
 class Tracking(Form):
     """Number and code of a submission."""
 
-    number: ItemNumber
+    number: OwnNumber
     code: Code
+    altcha: Proof = None
 
 
 class PublicAct(Tracking):

@@ -22,6 +22,7 @@ from api import (
     items,
     messages,
     pages,
+    portal,
     practice,
     problems,
     stalls,
@@ -30,6 +31,7 @@ from api import (
 )
 from api.counter import Counter, refuse_strange_filters
 from api.cursors import Cursors
+from api.door import Door
 from api.gate import Gate
 from engine.casework import Casework
 from engine.catalog import install
@@ -44,7 +46,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 VERSION = "0.1.0"
-ROUTERS = (auth, submissions, items, stalls, messages, workflows, calendar, practice, health)
+ROUTERS = (
+    auth,
+    submissions,
+    portal,
+    items,
+    stalls,
+    messages,
+    workflows,
+    calendar,
+    practice,
+    health,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -104,4 +117,5 @@ def _counter(settings: Settings) -> Counter:
         secret=secret,
         cursors=Cursors(secret),
         gallery=workflows.Gallery(found),
+        door=Door.of(settings, secret),
     )

@@ -29,8 +29,18 @@ DESCRIPTION = """
 * What is not yours to know of is answered like what does not exist.
 """
 ITEM = "/items/{number}"
-PUBLIC = ("/submissions", "/sessions", "/healthz", "/readyz", "/workflows", "/calendar")
-THROTTLED = ("/submissions", "/sessions")
+PUBLIC = (
+    "/submissions",
+    "/sessions",
+    "/healthz",
+    "/readyz",
+    "/workflows",
+    "/calendar",
+    "/portal/challenge",
+    "/portal/sessions",
+    "/portal/rights/",
+)
+THROTTLED = ("/submissions", "/sessions", "/portal/sessions")
 """Doors without a login, where tries are counted."""
 
 
@@ -108,8 +118,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         ({401}, not path.startswith(PUBLIC) or method == "delete"),
         ({422}, parameters or "requestBody" in operation),
         ({400, 413, 415}, "requestBody" in operation),
-        ({404}, path.startswith((ITEM, "/workflows/{", "/submissions/", "/practice"))),
-        ({403, 404, 409}, writes and path.startswith(("/items", "/submissions"))),
+        ({404}, path.startswith((ITEM, "/workflows/{", "/submissions/", "/practice", "/portal/"))),
+        ({403, 404, 409}, writes and path.startswith(("/items", "/submissions", "/portal/"))),
         ({409, 413}, writes),
         ({429}, writes and path.startswith(THROTTLED)),
     ):

@@ -22,6 +22,20 @@ class Session(BaseModel):
     expires_at: datetime
 
 
+class PortalSession(BaseModel):
+    """A petitioner's session: a quarter of an hour from the last visit."""
+
+    token: str
+    expires_at: datetime
+
+
+class Challenge(BaseModel):
+    """A puzzle for the altcha widget; `parameters` are signed."""
+
+    parameters: dict[str, Any]
+    signature: str
+
+
 class Option(BaseModel):
     """A transition that leaves the item's state, and what stands between the caller and it."""
 

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from api.counter import Counter, IdempotencyKey, Process, answered, asked, sent
+from api.counter import IdempotencyKey, Process, answered, asked, sent
 from api.forms import PublicAct, Submission, Tracking
+from api.petitioners import admit, let_in, shown, use_right
 from api.schemas import Receipt, Tracked
 from engine.answers import Given
-from engine.codes import code_fits, derive_code
-from engine.database import execute
-from engine.errors import NotFound
+from engine.codes import derive_code, hash_code
 from engine.people import PUBLIC
-from engine.views import track_view
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -36,18 +34,21 @@ def submit(
     form: Submission, request: Request, counter: Process, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Bring something to the bureau. The answer holds the number and a code of 16 digits: with
-    both, and only with both, it can be followed. The code is shown this once.
+    both, and only with both, it can be followed. The code is shown this once. In a flood the answer
+    is 429 and says where to get a challenge; sent again with its solution, the submission is taken.
     """
+    admit(counter, request, form.altcha)
 
     def begin(session: Session) -> Given:
         nonce = secrets.token_bytes(NONCE_BYTES)
+        code = derive_code(counter.secret, nonce)
         born = counter.casework.submit(
             session,
             form.workflow,
             PUBLIC,
             form.data,
             channel=form.channel,
-            code=derive_code(counter.secret, nonce),
+            code_hash=lambda: hash_code(code, counter.door.pepper),
         )
         return Given(201, orjson.dumps({"number": born.number, "nonce": nonce.hex()}))
 
@@ -59,13 +60,14 @@ def submit(
 
 
 @router.post("/submissions/track", response_model=Tracked, summary="Follow a submission")
-def track(form: Tracking, counter: Process) -> Response:
+def track(form: Tracking, request: Request, counter: Process) -> Response:
     """Where it stands in plain words, which unit has it, by when it is due and how that was counted,
-    what was told, the letters, and what the petitioner may do now.
+    what was told, the letters, and what the petitioner may do now. After some wrong codes the answer
+    is 429 and says how long to wait.
     """
-    _know(counter, form.number, form.code)
+    let_in(counter, request, form.number, form.code, form.altcha)
     with counter.database.transaction() as session:
-        view = track_view(session, counter.casework, PUBLIC, form.number)
+        view = shown(counter, session, form.number)
     return sent(Given(200, orjson.dumps(view)))
 
 
@@ -74,24 +76,13 @@ def act(
     form: PublicAct, request: Request, counter: Process, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Object, withdraw, supply what was missing: one of the `rights` of the tracking view."""
-    _know(counter, form.number, form.code)
+    let_in(counter, request, form.number, form.code, form.altcha)
 
     def move(session: Session) -> Given:
-        counter.casework.advance(session, form.number, form.transition, PUBLIC, form.data)
-        view = track_view(session, counter.casework, PUBLIC, form.number)
+        view = use_right(counter, session, form.number, form.transition, form.data)
         return Given(200, orjson.dumps(view))
 
     ask = asked(counter, request, f"item:{form.number}", idempotency_key)
     return sent(
         counter.database.perform(lambda session: answered(session, ask, lambda: move(session)))
     )
-
-
-def _know(counter: Counter, number: str, code: str) -> None:
-    """Let in who knows number and code. Raises NotFound, after the same work, for everybody else."""
-    with counter.database.transaction() as session:
-        row = execute(session, "SELECT code_hash FROM item WHERE number = %s", (number,)).fetchone()
-    if not code_fits(code, row["code_hash"] if row else None):
-        raise NotFound(
-            "编号或查询码不对,请核对。Number or code is wrong; check both.",
-        )

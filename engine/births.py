@@ -6,12 +6,11 @@ The number is drawn at random, not counted: a count would betray items the reade
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine import effects
-from engine.codes import hash_code
 from engine.database import execute
 from engine.dossier import READ, Attempt, Dossier, HeldDuty
 from engine.errors import GuardRefused, NotPermitted
@@ -48,7 +47,9 @@ class Birth:
     data: Mapping[str, Any]
     channel: str = "staff"
     outside_key: str | None = None
-    code: str | None = None  # the petitioner's, hashed before it is written
+    code_hash: Callable[[], str] | None = (
+        None  # of the petitioner's code; made once all is accepted
+    )
     parent: Dossier | None = None
     mandatory: bool = False
     duties: Sequence[HeldDuty] = ()  # what the family it joins bears already
@@ -113,7 +114,7 @@ def begin(
         "entered_at": house.now,
         "closed_at": None,
         "rung": 0,
-        "code_hash": hash_code(birth.code) if birth.code else None,
+        "code_hash": birth.code_hash() if birth.code_hash else None,
         "data": accepted.plain,
         "clocks": [],
         "duties": [],

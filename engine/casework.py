@@ -24,7 +24,7 @@ from engine.record import add_duties, end_assigned, record, settle
 from engine.timekeeping import RETURNS_BEFORE_PING_PONG, abuse, extendable, steps_back
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy.orm import Session
@@ -58,12 +58,12 @@ class Casework(Motion):
         data: Mapping[str, Any],
         *,
         channel: str = "staff",
-        code: str | None = None,
+        code_hash: Callable[[], str] | None = None,
         outside_key: str | None = None,
         at: datetime | None = None,
     ) -> Born:
         """Begin an item. Raises NotFound, NotPermitted, Invalid, GuardRefused."""
-        birth = Birth(data, channel=channel, code=code, outside_key=outside_key)
+        birth = Birth(data, channel=channel, code_hash=code_hash, outside_key=outside_key)
         born = self.submit_many(session, workflow, actor, [birth], at=at)[0]
         if isinstance(born, BanjieError):
             raise born

@@ -1,5 +1,9 @@
 """What only its owner knows: the petitioner's code, which is shown once, and passwords. Both are kept
 as Argon2id of one strength, so that a name that does not exist costs the same work as one that does.
+
+A code is 53 bits, few enough to be searched by who has copied the database and owns machines. So
+what is hashed is not the code but its HMAC under a pepper, a key derived from the house's secret,
+which lies in a file and never in the database (ASVS V6.5.2; ADR-0017).
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
@@ -36,17 +42,30 @@ def derive_code(secret: bytes, nonce: bytes) -> str:
     return f"{value % 10**16:016d}"
 
 
-def hash_code(code: str) -> str:
-    """Argon2id (19 MiB, two passes), some 40 ms; of a code or a password."""
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """A key of 32 bytes for one purpose, from the house's secret (HKDF-SHA-256, RFC 5869): what one
+    purpose leaks tells nothing of another's key.
+    """
+    return HKDF(SHA256(), SECRET_BYTES, salt=None, info=f"banjie {purpose}".encode()).derive(secret)
+
+
+def hash_code(code: str, pepper: bytes = b"") -> str:
+    """Argon2id (19 MiB, two passes), some 40 ms; of a code under its pepper, or of a password."""
+    words = _peppered(code, pepper)
     with _AT_ONCE:
-        return _HASHER.hash(code)
+        return _HASHER.hash(words)
 
 
-def code_fits(code: str, kept: str | None) -> bool:
+def code_fits(code: str, kept: str | None, pepper: bytes = b"") -> bool:
     """Whether a code or password is the one kept; the same work where nothing is kept."""
+    words = _peppered(code, pepper)
     with _AT_ONCE:
-        right = _HASHER.verify(code, kept or _DUMMY)
+        right = _HASHER.verify(words, kept or _DUMMY)
     return right and kept is not None
+
+
+def _peppered(code: str, pepper: bytes) -> str:
+    return hmac.digest(pepper, code.encode(), hashlib.sha256).hex() if pepper else code
 
 
 def read_secret(path: Path) -> bytes:
@@ -57,7 +76,7 @@ def read_secret(path: Path) -> bytes:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(SECRET_BYTES))
             file.flush()

@@ -131,16 +131,18 @@ class TooMany(BanjieError):
     """Too many tries; wait before the next one.
 
     ``retry_after`` is in seconds, at least 1. It is the same for a name that exists and for one
-    that does not: the caller chooses it by what was tried, never by what was found.
+    that does not: the caller chooses it by what was tried, never by what was found. ``instead``
+    ends the sentence with what may be done rather than wait, and ``members`` tell programs of it.
     """
 
     code = "too-many"
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, instead: str = "", **members: object) -> None:
         seconds = max(1, retry_after)
         super().__init__(
-            f"尝试过于频繁,请 {seconds} 秒后再试。Too many tries; wait {seconds} seconds.",
+            f"尝试过于频繁,请 {seconds} 秒后再试。Too many tries; wait {seconds} seconds.{instead}",
             retry_after=seconds,
+            **members,
         )
         self.retry_after = seconds
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict
@@ -106,6 +106,18 @@ class Settings(BaseSettings):
         "they are inside, by http or on another port. Others: https, port 443, public addresses.",
     )
 
+    submissions_per_network: int = Field(
+        default=60,
+        ge=0,
+        description="Submissions an hour from one network before a proof of work is asked for; 0: "
+        "no limit. The sample office knows none unless it is set.",
+    )
+    submissions_per_minute: int = Field(
+        default=120,
+        ge=0,
+        description="The same a minute from everywhere.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -141,6 +153,16 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """Where people reach this office, without a closing slash."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    def submissions_most(self, name: Literal["network", "minute"]) -> int:
+        """How many submissions are taken without a proof, 0 for any number. People practise in a
+        sample office, and scripts fill it: there a limit holds only where somebody set it.
+        """
+        field = f"submissions_per_{name}"
+        if self.sample and field not in self.model_fields_set:
+            return 0
+        most: int = getattr(self, field)
+        return most
 
     @property
     def secret_path(self) -> Path:

@@ -69,6 +69,7 @@ def test_a_wrong_code_and_an_unknown_number_are_alike(desk: Desk) -> None:
             began = time.perf_counter()
             answers.append(desk.client.post("/api/v1/submissions/track", json=form, headers=SAME))
             spans.append(time.perf_counter() - began)
+            desk.one("DELETE FROM portal_try RETURNING true")  # what is compared is the first try
         times.append(min(spans))
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1

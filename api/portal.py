@@ -1,0 +1,82 @@
+"""The citizens' side: a short session opened by number and code, and what can be done in it.
+
+The same functions serve `/submissions/track` and `/submissions/act`; a session only spares entering
+the code each time. The code is in one POST body and nowhere else.
+"""
+
+# ruff: noqa: TC001 - FastAPI reads these annotations while running
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from api.counter import Answer, IdempotencyKey, Process, sent
+from api.forms import Move, Tracking, Transition
+from api.petitioners import Visitor, begin_session, let_in, shown, use_right
+from api.schemas import Challenge, PortalSession, Tracked
+from engine.answers import Given
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+router = APIRouter(prefix="/portal", tags=["portal"])
+
+
+@router.get("/challenge", response_model=Challenge, summary="A proof-of-work challenge")
+def challenge(counter: Process) -> Response:
+    """A puzzle that costs a computer half a second, for the altcha widget or any program: find the
+    counter whose PBKDF2 key begins with `keyPrefix`. Good for ten minutes, and for one request.
+    Wanted only after too many tries; the answer that wants one says so.
+    """
+    return sent(Given(200, orjson.dumps(counter.door.proofs.challenge())))
+
+
+@router.post(
+    "/sessions", response_model=PortalSession, status_code=201, summary="Enter number and code"
+)
+def enter(
+    form: Tracking,
+    request: Request,
+    counter: Process,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - see below
+) -> Response:
+    """A token good for a quarter of an hour from the last visit, four hours in all; the same token
+    comes as a cookie. A key is taken and means nothing here: a token is never kept to be given again.
+    """
+    let_in(counter, request, form.number, form.code, form.altcha)
+    token, expires_at = begin_session(counter, form.number)
+    body = orjson.dumps({"token": token, "expires_at": expires_at})
+    return sent(Given(201, body, {"Set-Cookie": counter.door.cookie_with(token)}))
+
+
+@router.delete("/sessions/current", status_code=204, summary="Leave")
+def leave(visitor: Visitor, counter: Process) -> Response:
+    """End the session now, and let the browser forget what it kept of it."""
+    visitor.end()
+    headers = {
+        "Clear-Site-Data": '"cache", "cookies", "storage"',
+        "Set-Cookie": counter.door.cookie_with(""),
+    }
+    return Response(status_code=204, headers=headers)
+
+
+@router.get("/item", response_model=Tracked, summary="My item")
+def item(visitor: Visitor) -> Response:
+    """What POST /submissions/track shows."""
+
+    def look(session: Session, number: str) -> Answer:
+        return Answer(shown(visitor.counter, session, number))
+
+    return visitor.look(look)
+
+
+@router.post("/transitions/{name}", response_model=Tracked, summary="Use a right")
+def use(name: Transition, form: Move, visitor: Visitor) -> Response:
+    """Object, withdraw, supply what was missing: one of the `rights` of the item, with its fields."""
+
+    def move(session: Session, number: str) -> Answer:
+        return Answer(use_right(visitor.counter, session, number, name, form.data))
+
+    return visitor.act(move)
