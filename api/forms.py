@@ -207,6 +207,34 @@ class Assignment(Form):
     data: Annotated[Data, Field(examples=[{"declarations_signed": True}])] = {}
 
 
+class RecusalRequest(Form):
+    """Why somebody should stay out of an item, or may come back to it."""
+
+    officer: Annotated[
+        Line | None,
+        Field(examples=["handler1"], description="An account; null means whoever holds the item."),
+    ] = None
+    ground: Annotated[
+        Literal["party_or_relative", "interest", "other", "ended"],
+        Field(examples=["interest"], description="`ended`: what barred them is over (with lift)."),
+    ]
+    reason: Annotated[Words, Field(examples=["与被投诉单位负责人是近亲属。"])]
+    lift: Annotated[bool, Field(description="Ask that they may come back.")] = False
+
+
+class PublicRecusal(Tracking):
+    """Why the petitioner thinks that somebody should stay out of the item."""
+
+    officer: Annotated[
+        Line | None,
+        Field(examples=["陈志远"], description="A name or account; null means my handlers."),
+    ] = None
+    ground: Annotated[
+        Literal["party_or_relative", "interest", "other"], Field(examples=["party_or_relative"])
+    ]
+    reason: Annotated[Words, Field(examples=["承办人是对方经营者的弟弟。"])]
+
+
 class Note(Form):
     """Something written down beside the item."""
 

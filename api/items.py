@@ -17,6 +17,7 @@ from api.forms import (
     Move,
     Note,
     Number,
+    RecusalRequest,
     Registration,
     Told,
     Transition,
@@ -24,9 +25,10 @@ from api.forms import (
 )
 from api.schemas import Drafts, Item, Journal, Worklist
 from engine import reminders, views
-from engine.desk import EXTENSION
+from engine.desk import REQUESTS
 from engine.errors import Invalid
 from engine.queries import Filters, worklist
+from engine.recusals import Application
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["items"])
 
 AT_THE_ITEM = (
-    "请在要延期的事项上申请:POST /items/{number}/extensions。"
-    "Ask for more time at the item itself: POST /items/{number}/extensions."
+    "请在事项上申请:POST /items/{number}/extensions 或 /items/{number}/recusals。"
+    "Ask at the item itself: POST /items/{number}/extensions or /items/{number}/recusals."
 )
 
 
@@ -73,7 +75,7 @@ def list_items(look: Look, asked: Annotated[WorklistQuery, Query()]) -> Response
 @router.post("/items", response_model=Item, status_code=201, summary="Register an item")
 def register(form: Registration, act: Act) -> Response:
     """Staff register what reached them in person, by letter or by telephone."""
-    if form.workflow == EXTENSION:
+    if form.workflow in REQUESTS:
         raise Invalid([("/workflow", AT_THE_ITEM)])
     casework = act.counter.casework
 
@@ -155,6 +157,25 @@ def extend(number: Number, form: ExtensionRequest, revision: Revision, act: Act)
         born = casework.extend(
             session, number, actor, form.deadline, form.until, form.reason, revision=revision
         )
+        return of_item(views.view_after(session, casework, actor, born.number), 201)
+
+    return act.answer(ask)
+
+
+@router.post(
+    "/items/{number}/recusals", response_model=Item, status_code=201, summary="Ask for recusal"
+)
+def ask_recusal(number: Number, form: RecusalRequest, revision: Revision, act: Act) -> Response:
+    """Ask that somebody stay out of an item: oneself, or anybody else (公务员法 art. 77); or, with
+    `lift`, that they may come back. The answer is the application, an item of its own that the
+    right head decides by `grant` or `refuse`. It stops no investigation; a mediation it suspends.
+    """
+    casework = act.counter.casework
+
+    def ask(session: Session, actor: Actor) -> Answer:
+        officers = (form.officer,) if form.officer else ()
+        asked = Application(officers, form.ground, form.reason, form.lift)
+        born = casework.ask_recusal(session, number, actor, asked, revision=revision)
         return of_item(views.view_after(session, casework, actor, born.number), 201)
 
     return act.answer(ask)

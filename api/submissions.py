@@ -15,12 +15,13 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from api.counter import IdempotencyKey, Process, answered, asked, sent
-from api.forms import PublicAct, Submission, Tracking
+from api.forms import PublicAct, PublicRecusal, Submission, Tracking
 from api.petitioners import admit, let_in, shown, use_right
 from api.schemas import Receipt, Tracked
 from engine.answers import Given
 from engine.codes import derive_code, hash_code
 from engine.people import PUBLIC
+from engine.recusals import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -85,4 +86,26 @@ def act(
     ask = asked(counter, request, f"item:{form.number}", idempotency_key)
     return sent(
         counter.database.perform(lambda session: answered(session, ask, lambda: move(session)))
+    )
+
+
+@router.post("/submissions/recusals", response_model=Tracked, summary="Ask for recusal")
+def ask_recusal(
+    form: PublicRecusal, request: Request, counter: Process, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Ask that whoever handles the item, or somebody by name, stay out of it. A head decides; the
+    answer is told in the tracking view.
+    """
+    let_in(counter, request, form.number, form.code, form.altcha)
+
+    def ask(session: Session) -> Given:
+        officers = (form.officer,) if form.officer else ()
+        wanted = Application(officers, form.ground, form.reason)
+        counter.casework.ask_recusal(session, form.number, PUBLIC, wanted)
+        view = shown(counter, session, form.number)
+        return Given(200, orjson.dumps(view))
+
+    claim = asked(counter, request, f"item:{form.number}", idempotency_key)
+    return sent(
+        counter.database.perform(lambda session: answered(session, claim, lambda: ask(session)))
     )

@@ -54,6 +54,7 @@ class Birth:
     mandatory: bool = False
     duties: Sequence[HeldDuty] = ()  # what the family it joins bears already
     hidden_with_parent: bool = False  # as sealed as its parent, and from the same unit's people
+    acting_as: str | None = None  # where a verb lets somebody begin what no role may begin
     received_at: datetime | None = None
     from_receipt: bool = True
 
@@ -84,7 +85,7 @@ def begin(
     workflow = bound.workflow
     variant = workflow.transitions["submit"][0]
     item_id, family = ids
-    role = _submitting_role(house.office, actor, variant)
+    role = birth.acting_as or _submitting_role(house.office, actor, variant)
     received_at = birth.received_at or house.now
     derived = _derived(bound, birth, received_at)
     data = {**{name: v for name, v in birth.data.items() if name not in derived}}

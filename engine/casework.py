@@ -18,9 +18,9 @@ from engine.dossier import LOCK_BY_ID, Attempt, Dossier
 from engine.entries import Entries
 from engine.errors import BanjieError, GuardRefused, NotAvailable, NotPermitted
 from engine.forms import Accepted, accept, missing, note_text
-from engine.motion import Motion
 from engine.people import SYS, Actor
 from engine.record import add_duties, end_assigned, record, settle
+from engine.recusals import Recusals
 from engine.timekeeping import RETURNS_BEFORE_PING_PONG, abuse, extendable, steps_back
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Option:
     reasons: list[str]
 
 
-class Casework(Motion):
+class Casework(Recusals):
     """The verbs over one catalog."""
 
     def submit(

@@ -218,6 +218,16 @@ class Extend(Part):
     until: str
 
 
+class Recuse(Part):
+    """Decide on a recusal: the people of this field are barred from the whole family, cleared of
+    what barred them, or nothing changes. The parent's journal says which.
+    """
+
+    people: str
+    outcome: Literal["barred", "cleared", "unchanged"]
+    when: When = {}
+
+
 class Effect(Part):
     """What a transition writes besides the move; exactly one member is set."""
 
@@ -228,6 +238,7 @@ class Effect(Part):
     parent: Tell | None = None
     then: Then | None = None
     extend: Extend | None = None
+    recuse: Recuse | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -417,12 +428,16 @@ class Workflow(Part):
         return {state: self._holding(state) for state in self.states}
 
     def _holding(self, state: str) -> list[str]:
+        roles = dict.fromkeys(role for t in self.onward(state) for role in t.by)
+        return [role for role in roles if role not in BUILT_IN_ROLES]
+
+    def onward(self, state: str) -> list[Transition]:
+        """The transitions by which people move an item on from a state."""
         leaving = [t for _, t in self.leaving(state)]
         onward = [t for t in leaving if t.to not in {state, *self.pausing} and not t.returns]
         for moves in (onward, leaving):
-            roles = dict.fromkeys(role for t in moves for role in t.by)
-            if found := [role for role in roles if role not in BUILT_IN_ROLES]:
-                return found
+            if any(role not in BUILT_IN_ROLES for t in moves for role in t.by):
+                return moves
         return []
 
 

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from engine.machine import Bound
 
 EXTENSION = "extension"
-"""The workflow by which more time is asked for; its items are as hidden as what they extend."""
+"""The workflow by which more time is asked for."""
+RECUSAL = "recusal"
+"""The workflow by which it is decided whether somebody must stay out of an item."""
+REQUESTS = (EXTENSION, RECUSAL)
+"""Requests about an item: items of their own, as hidden as what they are about."""
 
 HOUSE = """
 SELECT office_revision, calendar_revision, now() + practice_offset AS now,
@@ -202,7 +206,7 @@ def watching_roles(bound: Bound, *, sealed: bool = False) -> tuple[str, ...]:
     """The roles whose members see a workflow's items by scope alone.
 
     Of a sealed workflow those who would work on or revisit it see it only once it is theirs. Of a
-    `sealed` item elsewhere (the extension of a sealed one) only those who approve it do: the file
+    `sealed` item elsewhere (a request about a sealed one) only those who approve it do: the file
     gives the other roles their sight of it for items that are not sealed.
     """
     roles = bound.workflow.roles

@@ -119,6 +119,7 @@ class Dossier:
         self.data: dict[str, Any] = row["data"]
         self.clocks = [Clock.of_row(clock) for clock in row["clocks"]]
         self.duties = [HeldDuty(*duty) for duty in row["duties"]]
+        self.let_go: list[HeldDuty] = []  # what an act ended because somebody must stay out
 
     @property
     def today(self) -> date:
@@ -197,6 +198,18 @@ class Dossier:
             (self.id,),
         )
         return [(row["workflow"], row["state"]) for row in rows]
+
+    @cached_property
+    def asked_to_stay_out(self) -> frozenset[str]:
+        """The accounts against whom a recusal application is undecided in the family."""
+        rows = execute(
+            self.session,
+            "SELECT d.data -> 'officers' AS officers FROM item i JOIN item_data d"
+            " ON d.item_id = i.id WHERE i.family_id = %s AND i.workflow = 'recusal'"
+            " AND i.closed_at IS NULL AND d.data ->> 'wanted' = 'bar'",
+            (self.family_id,),
+        )
+        return frozenset(account for row in rows for account in row["officers"])
 
     @cached_property
     def contacts(self) -> list[dict[str, Any]]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from engine.people import Actor
 
 ACCUSED = "accused"
+RECUSED = "recused"
+BARRING = frozenset({ACCUSED, RECUSED})
+"""The duties of those who may neither act nor know."""
 SUBJECT = "subject"  # the role an accused person stands in
 PUBLIC_CHANNEL = "track"
 INBOX = "inbox"
@@ -210,7 +213,8 @@ def duties_of(
             found += assigned_duties(dossier, assigns[name], people)
         elif duty:
             as_role = SUBJECT if duty == ACCUSED else duty
-            found += [_duty(dossier, person, as_role, duty, assigned=False) for person in people]
+            kept = people if duty != RECUSED else [p for p in people if p not in dossier.barred]
+            found += [_duty(dossier, person, as_role, duty, assigned=False) for person in kept]
     borne = {(d.item_id, d.person_id, d.role) for d in dossier.duties if d.active}
     once: dict[tuple[int, int, str], HeldDuty] = {}
     for each in sorted(found, key=lambda each: not each.assigned):  # being assigned says more
@@ -222,6 +226,11 @@ def assigned_duties(dossier: Dossier, assign: Assign, people: Iterable[int]) -> 
     """The duties of people who become the item's holders in a role."""
     duty = dossier.workflow.roles[assign.role].duty or "work"
     return [_duty(dossier, person, assign.role, duty, assigned=True) for person in people]
+
+
+def barring(dossier: Dossier, person: int) -> HeldDuty:
+    """The duty of somebody recused."""
+    return _duty(dossier, person, RECUSED, RECUSED, assigned=False)
 
 
 def _duty(dossier: Dossier, person: int, role: str, duty: str, *, assigned: bool) -> HeldDuty:

@@ -149,13 +149,31 @@ def declared(attempt: Attempt, _: str) -> str | None:
 
 @guard
 def no_open_recusal(attempt: Attempt, _: str) -> str | None:
-    """No undecided recusal application (Order 121 art. 21: it suspends the mediation)."""
+    """No undecided recusal application (Order 121 art. 21: it suspends the mediation): neither one
+    made here, nor a request against the actor or somebody named.
+    """
+    sentence = "回避申请尚未决定。A recusal application is still undecided; decide it first."
+    concerned = {attempt.dossier.office.people[person].account for person in attempt.concerned}
+    if concerned & attempt.dossier.asked_to_stay_out:
+        return sentence
     for act in reversed(attempt.dossier.history):
-        if act.act == "decide_recusal":
+        if act.act in {"decide_recusal", "recusal_over"}:
             return None
         if act.act == "apply_recusal":
-            return "回避申请尚未决定。A recusal application is still undecided; decide it first."
+            return sentence
     return None
+
+
+@guard
+def not_named(attempt: Attempt, field: str) -> str | None:
+    """Nobody decides about themselves: the actor is not among those the field names."""
+    named = attempt.known.get(field) or []
+    if attempt.actor.account not in ([named] if isinstance(named, str) else named):
+        return None
+    return (
+        "不能决定关于自己的申请,请由另一人办理。"
+        "Nobody decides on a request about themselves; somebody else must."
+    )
 
 
 @guard
@@ -196,8 +214,9 @@ def replacement_named(attempt: Attempt, _: str) -> str | None:
     """A mediator who is replaced goes, and somebody named in the same act comes (Order 121 art. 21)."""
     if attempt.given.get("replacement_or_stay") != "replaced":
         return None
-    if attempt.named and set(attempt.dossier.assigned("mediator")) - set(attempt.named):
-        return None
+    before = set(attempt.dossier.assigned("mediator"))
+    if attempt.named and (not before or before - set(attempt.named)):
+        return None  # nobody is left where a recusal was granted meanwhile
     return (
         "决定更换调解员的,须同时指定接替的人(mediators)。"
         "A mediator is to be replaced: name who takes over (mediators)."

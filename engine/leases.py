@@ -119,13 +119,24 @@ def claim(
     return [Claimed(**row) for row in execute(session, _CLAIM, values)]
 
 
+def may_leave(session: Session, claimed: Claimed) -> bool:
+    """Whether a claimed message may still be sent, asked right before it is: the lease is ours and
+    its recipient was not barred since the claim. What may not is withdrawn.
+    """
+    row = execute(session, _ASK_AGAIN, {"id": claimed.id, "token": claimed.lease_token}).fetchone()
+    if row is not None and row["barred"]:
+        execute(session, _WITHDRAW, {"id": claimed.id, "token": claimed.lease_token})
+    return row is not None and not row["barred"]
+
+
 def settle(
     session: Session, claimed: Claimed, outcome: Outcome, now: datetime | None = None
 ) -> str:
     """Write down what came of a claimed message and return its new status.
 
-    Only the holder of the lease can: a zombie's late result (its lease expired meanwhile) counts as
-    one more attempt and changes nothing else, and "" is returned.
+    Only the holder of the lease can: a zombie's late result (its lease expired meanwhile, or the
+    message was withdrawn while it was being sent) counts as one more attempt, and "" is returned.
+    Of a withdrawn message that was already gone the row says so.
     """
     status, wait = verdict(outcome, claimed.attempts + 1)
     tried = 0 if outcome.kind == "unsent" else 1
@@ -144,7 +155,7 @@ def settle(
     if outcome.gone:
         execute(session, _SWITCH_OFF, values)
     if settled is None and tried:
-        execute(session, _LATE, values)
+        execute(session, _LATE, {**values, "gone": outcome.kind == "sent"})
     return status if settled else ""
 
 
@@ -284,7 +295,27 @@ WHERE id = %(id)s AND lease_token = %(token)s
 RETURNING id
 """
 
-_LATE = "UPDATE message SET attempts = attempts + 1 WHERE id = %(id)s"
+_ASK_AGAIN = """
+SELECT EXISTS (
+    SELECT FROM item i JOIN item_duty d ON d.family_id = i.family_id
+    WHERE i.id = m.item_id AND d.person_id = m.recipient_id
+    AND d.duty IN ('accused', 'recused') AND d.ended_at IS NULL
+) AS barred
+FROM message m WHERE m.id = %(id)s AND m.lease_token = %(token)s
+"""
+
+_WITHDRAW = """
+UPDATE message SET status = 'withdrawn', lease_token = NULL, leased_until = NULL,
+    last_result = 'the recipient may no longer know'
+WHERE id = %(id)s AND lease_token = %(token)s
+"""
+
+_LATE = """
+UPDATE message SET attempts = attempts + 1, last_result = CASE
+    WHEN %(gone)s AND status = 'withdrawn' THEN 'it had left before it was withdrawn'
+    ELSE last_result END
+WHERE id = %(id)s
+"""
 
 _SWITCH_OFF = """
 UPDATE endpoint SET active = false

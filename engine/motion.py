@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine import effects
+from engine import bars, effects
 from engine.births import Birth, Born, begin, families_of, family_duties, listed, literal
 from engine.database import execute
 from engine.definition import NUMBER, UNIT
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from engine.definition import Effect, Extend, Spawn, Tell, Transition, Workflow
+    from engine.definition import Effect, Extend, Recuse, Spawn, Tell, Transition, Workflow
+
+
+RECUSAL_OVER = "recusal_over"
+"""The transition by which an item goes on that a recusal application had suspended."""
 
 
 class Motion(Desk):
@@ -132,6 +136,8 @@ class Motion(Desk):
         """
         for dossier, accepted in moved:
             self._concern_others(dossier, variant, actor, accepted)
+            if accepted.kept_out or dossier.let_go:
+                self._keep_out(dossier, actor, accepted.accused(dossier.workflow))
         for effect in variant.effects:
             if effect.then is None:
                 continue
@@ -162,6 +168,28 @@ class Motion(Desk):
                 self._tell_parent(dossier, effect.parent, actor, values)
             elif effect.extend:
                 self._extend_parent(dossier, effect.extend, actor)
+            elif effect.recuse and holds(effect.recuse.when, dossier.data):
+                self._decide_recusal(dossier, effect.recuse, actor)
+
+    def _keep_out(self, dossier: Dossier, actor: Actor, accused: Sequence[int] = ()) -> None:
+        """What follows in the family for people an act barred."""
+        for needless in bars.follow(self, dossier, actor, accused):
+            request = self.held(dossier.session, LOCK_BY_ID, needless, dossier.now)
+            self._move(request, "lapse", SYS, {})
+
+    def _decide_recusal(self, request: Dossier, recuse: Recuse, actor: Actor) -> None:
+        """Carry a decision on a recusal application into the family of what it is about."""
+        if request.parent_id is None:
+            return
+        session = request.session
+        parent = self.held(session, LOCK_BY_ID, request.parent_id, request.now)
+        bars.decide(self, parent, request, recuse, actor)
+        if recuse.outcome == "barred":
+            self._keep_out(parent, actor)
+        parent = self.held(session, LOCK_BY_ID, request.parent_id, request.now)
+        over = parent.workflow.variant(RECUSAL_OVER, parent.state)
+        if over is not None and not parent.asked_to_stay_out:
+            self._move(parent, RECUSAL_OVER, SYS, {})
 
     def spawn(self, dossier: Dossier, spawn: Spawn, values: Mapping[str, Any]) -> list[Born]:
         """Begin the children of an effect. A child the file describes wrongly undoes the act."""

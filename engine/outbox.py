@@ -19,7 +19,18 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from engine.errors import DeliveryError, Undeliverable
-from engine.leases import Claimed, Lag, Lane, Outcome, claim, lag, lanes, release_expired, settle
+from engine.leases import (
+    Claimed,
+    Lag,
+    Lane,
+    Outcome,
+    claim,
+    lag,
+    lanes,
+    may_leave,
+    release_expired,
+    settle,
+)
 from engine.reading import PLACEHOLDERS
 
 if TYPE_CHECKING:
@@ -178,6 +189,11 @@ def _serve(
                 for claimed in filter(lambda row: row.lease_token, batch):
                     outcome = Outcome("unsent")
                     if time.monotonic() < until:
+                        with database.transaction() as session:
+                            lawful = may_leave(session, claimed)
+                        if not lawful:
+                            done["withdrawn"] += 1
+                            continue
                         outcome = _try(channel, lane, claimed, pack)
                     until = 0.0 if outcome.away else until
                     with database.transaction() as session:

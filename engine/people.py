@@ -79,6 +79,7 @@ class Office:
     members: dict[str, tuple[tuple[int, int], ...]]  # role -> (person, unit of the scope)
     leave: tuple[tuple[int, date, date, int | None], ...]
     endpoints: tuple[tuple[int, int], ...]  # (endpoint, unit)
+    conflicts: tuple[tuple[int, str, int], ...] = ()  # (person, "person" or "unit", the other's id)
     _above: dict[int, tuple[int, ...]] = field(default_factory=dict, compare=False)
     _shut_out: dict[int, frozenset[int]] = field(default_factory=dict, compare=False)
 

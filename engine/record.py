@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
 from engine.deadlines import IDLE, Clock
-from engine.effects import ACCUSED
+from engine.effects import ACCUSED, BARRING
 from engine.journal import Event, digest
 
 if TYPE_CHECKING:
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from engine.entries import Entries
     from engine.forms import Accepted
     from engine.people import Actor
+
+
+_WITHDRAW = """
+UPDATE message SET status = 'withdrawn', lease_token = NULL, leased_until = NULL,
+  last_result = 'the recipient may no longer know'
+WHERE status IN ('ready', 'leased') AND recipient_id = ANY(%(people)s)
+AND item_id IN (SELECT id FROM item WHERE family_id = %(family)s OR id = %(item)s)
+"""
 
 
 def record(
@@ -113,31 +121,14 @@ def add_duties(entries: Entries, dossier: Dossier, duties: Sequence[HeldDuty]) -
 def end_duties(dossier: Dossier, variant: Transition, accepted: Accepted) -> None:
     """End what an act ends, before its own duties are written.
 
-    Whoever is named as accused loses every other duty of the family and the messages still waiting
-    for them; so do, on this item, the people of a unit that turns out to be complained of; whoever
-    was assigned before gives way to those assigned now.
+    Whoever is named as accused or recused loses every other duty of the family and what is on its
+    way to them; so do, on this item, the people of a unit that turns out to be complained of;
+    whoever was assigned before gives way to those assigned now.
     """
     fields = dossier.workflow.fields
-    accused = [
-        person
-        for name, people in accepted.named.items()
-        if fields[name].duty == ACCUSED
-        for person in people
-    ]
-    if accused:
-        _end(
-            dossier,
-            "family_id = %(family)s AND person_id = ANY(%(people)s) AND duty <> 'accused'",
-            lambda duty: duty.person_id in accused and duty.duty != ACCUSED,
-            people=accused,
-        )
-        execute(
-            dossier.session,
-            "UPDATE message SET status = 'withdrawn' WHERE status = 'ready'"
-            " AND recipient_id = ANY(%s)"
-            " AND item_id IN (SELECT id FROM item WHERE family_id = %s)",
-            (accused, dossier.family_id),
-        )
+    for name, people in accepted.named.items():
+        if (duty := fields[name].duty) in BARRING:
+            relieve(dossier, people, duty)
     subject = dossier.office.unit_named(str(accepted.plain.get(dossier.workflow.subject or "", "")))
     if subject is not None and subject.id != dossier.subject_unit_id:
         dossier.subject_unit_id = subject.id
@@ -147,24 +138,37 @@ def end_duties(dossier: Dossier, variant: Transition, accepted: Accepted) -> Non
             end_assigned(dossier, effect.assign)
 
 
+def relieve(dossier: Dossier, people: Sequence[int], duty: str) -> None:
+    """End what people do in the whole family, as they begin to be barred, and withdraw their
+    messages: those that wait, and those somebody is about to send. Who was recused may turn out to
+    be accused; who is accused stays so.
+    """
+    stays = [ACCUSED] if duty == ACCUSED else list(BARRING)
+    _end(
+        dossier,
+        "family_id = %(family)s AND person_id = ANY(%(people)s) AND duty <> ALL(%(stays)s)",
+        lambda held: held.person_id in people and held.duty not in stays,
+        people=people,
+        stays=stays,
+    )
+    execute(
+        dossier.session,
+        _WITHDRAW,
+        {"people": list(people), "family": dossier.family_id, "item": None},
+    )
+
+
 def _shut_out(dossier: Dossier) -> None:
     people = list(dossier.office.shut_out_of(dossier.subject_unit_id))
     _end(
         dossier,
         "item_id = %(item)s AND person_id = ANY(%(people)s) AND duty NOT IN ('accused', 'recused')",
         lambda duty: (
-            duty.item_id == dossier.id
-            and duty.person_id in people
-            and duty.duty not in {"accused", "recused"}
+            duty.item_id == dossier.id and duty.person_id in people and duty.duty not in BARRING
         ),
         people=people,
     )
-    execute(
-        dossier.session,
-        "UPDATE message SET status = 'withdrawn' WHERE status = 'ready'"
-        " AND recipient_id = ANY(%s) AND item_id = %s",
-        (people, dossier.id),
-    )
+    execute(dossier.session, _WITHDRAW, {"people": people, "family": None, "item": dossier.id})
 
 
 def end_assigned(dossier: Dossier, assign: Assign) -> None:
@@ -173,12 +177,14 @@ def end_assigned(dossier: Dossier, assign: Assign) -> None:
         duty.item_id == dossier.id and duty.role == assign.role and duty.active
         for duty in dossier.duties
     ):
+        before = [*dossier.let_go]
         _end(
             dossier,
             "item_id = %(item)s AND role = %(role)s",
             lambda duty: duty.item_id == dossier.id and duty.role == assign.role,
             role=assign.role,
         )
+        dossier.let_go = before  # they give way to others, which is no bar
 
 
 def _end(
@@ -192,6 +198,7 @@ def _end(
         f"UPDATE item_duty SET ended_at = %(now)s WHERE ended_at IS NULL AND {condition}",  # noqa: S608 - constants of this file
         {"now": dossier.now, "family": dossier.family_id, "item": dossier.id, **values},
     )
+    dossier.let_go += [duty for duty in dossier.duties if duty.active and ended(duty)]
     dossier.duties = [
         replace(duty, active=False) if duty.active and ended(duty) else duty
         for duty in dossier.duties

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.desk import EXTENSION, watching_roles
+from engine.desk import EXTENSION, RECUSAL, watching_roles
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ NOT_HIDDEN = """
   (i.subject_unit_id IS NULL OR i.subject_unit_id <> ALL(%(above)s::int[]))
   AND i.family_id <> ALL(ARRAY(SELECT b.family_id FROM item_duty b WHERE b.person_id = %(me)s
     AND b.duty IN ('accused', 'recused') AND b.ended_at IS NULL))
-  AND (NOT i.sealed OR i.workflow <> 'extension' OR i.unit_id = ANY(%(confided)s::int[])
+  AND (NOT i.sealed OR i.workflow NOT IN ('extension', 'recusal')
+    OR i.unit_id = ANY(CASE i.workflow WHEN 'extension' THEN %(confided)s::int[]
+      ELSE %(deciding)s::int[] END)
     OR EXISTS (SELECT FROM item_duty o WHERE o.item_id = i.id AND o.person_id = %(me)s
       AND o.ended_at IS NULL))"""
-"""Nothing of a family that bars the person, nothing about the unit they belong to, and a request for
-time on a sealed item only for those who would see it if its own workflow were sealed."""
+"""Nothing of a family that bars the person, nothing about the unit they belong to, and a request
+about a sealed item only for those who would see it if its own workflow were sealed."""
 
 OWN = """EXISTS (SELECT FROM item_duty o WHERE o.item_id = i.id AND o.person_id = %(me)s
     AND o.ended_at IS NULL AND o.role <> o.duty)"""
@@ -49,7 +51,7 @@ class Sight:
     """What one person may see today.
 
     `above`: the units whose complaints are hidden from them. `confided`: the units in which they see
-    extensions of sealed items. `covered`: roles whose duties add nothing, because whoever holds the
+    extensions of sealed items, `deciding`: those in which they see recusals there. `covered`: roles whose duties add nothing, because whoever holds the
     role sees all its items anyway.
     """
 
@@ -57,6 +59,7 @@ class Sight:
     scopes: tuple[Scope, ...]
     above: tuple[int, ...]
     confided: tuple[int, ...]
+    deciding: tuple[int, ...]
     covered: tuple[str, ...]
     everything: frozenset[str]
     everywhere: frozenset[int]
@@ -65,7 +68,7 @@ class Sight:
     def values(self) -> dict[str, Any]:
         """The parameters of :data:`NOT_HIDDEN`, :data:`OWN` and :meth:`visible`."""
         values: dict[str, Any] = {"me": self.person, "above": list(self.above)}
-        values["confided"] = list(self.confided)
+        values |= {"confided": list(self.confided), "deciding": list(self.deciding)}
         for at, scope in enumerate(self.scopes):
             values[f"w{at}"] = list(scope.workflows)
             values[f"u{at}"] = sorted(scope.units)
@@ -110,14 +113,17 @@ def sight(desk: Desk, house: House, actor: Actor) -> Sight:
     for (name, version), bound in desk.catalog.bound.items():
         units = (unit for role in watching_roles(bound) for unit in held.get(role, ()))
         seen[name][version] = frozenset().union(*(below[unit] for unit in units))
-    confided = {
-        unit
-        for (name, _), bound in desk.catalog.bound.items()
-        if name == EXTENSION
-        for role in watching_roles(bound, sealed=True)
-        for scope in held.get(role, ())
-        for unit in below[scope]
-    }
+    confided, deciding = (
+        {
+            unit
+            for (name, _), bound in desk.catalog.bound.items()
+            if name == request
+            for role in watching_roles(bound, sealed=True)
+            for scope in held.get(role, ())
+            for unit in below[scope]
+        }
+        for request in (EXTENSION, RECUSAL)
+    )
     groups: dict[tuple[tuple[int, ...] | None, frozenset[int]], list[str]] = defaultdict(list)
     for name, versions in seen.items():
         if len(set(versions.values())) == 1:
@@ -134,6 +140,7 @@ def sight(desk: Desk, house: House, actor: Actor) -> Sight:
         ),
         above=tuple(unit for unit in office.above(person.unit_id) if unit != office.root),
         confided=tuple(sorted(confided)),
+        deciding=tuple(sorted(deciding)),
         covered=_covered(
             desk.catalog, {role for role, units in held.items() if office.root in units}
         ),

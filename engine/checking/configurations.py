@@ -30,6 +30,7 @@ MARKING = {
     "return": ("passed", False),
     "apply_recusal": ("recusal", True),
     "decide_recusal": ("recusal", False),
+    "recusal_over": ("recusal", False),
     "ask_supplement": ("asked", True),
     "confirm": ("confirmed", True),
 }

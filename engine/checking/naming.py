@@ -292,6 +292,9 @@ class _Names:
         if extend := effect.extend:
             self._field((*path, "extend"), extend.deadline, "text", "choice")
             self._field((*path, "extend"), extend.until, "date", "moment")
+        if recuse := effect.recuse:
+            self._field((*path, "recuse"), recuse.people, "person", "people")
+            self._when((*path, "recuse"), recuse.when)
 
     def _when(self, path: Path, when: When) -> None:
         for name, values in when.items():

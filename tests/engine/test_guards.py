@@ -123,6 +123,7 @@ def attempt(permits: Casework) -> Any:
         read = {
             "history": list(told.get("history", ())),
             "contacts": list(told.get("contacts", ())),
+            "asked_to_stay_out": frozenset(told.get("asked", ())),
             "open_children": list(told.get("children", ())),
             "_parent_clocks": list(told.get("parent_clocks", ())),
         }
@@ -193,6 +194,14 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("no_open_recusal", {"history": [act("apply_recusal")]}, False),
     ("no_open_recusal", {"history": [act("apply_recusal"), act("decide_recusal", 5)]}, True),
     ("no_open_recusal", {"history": [act("decide_recusal", 5), act("apply_recusal")]}, False),
+    ("no_open_recusal", {"history": [act("apply_recusal"), act("recusal_over")]}, True),
+    ("no_open_recusal", {"asked": ["p1"]}, False),
+    ("no_open_recusal", {"asked": ["p2"]}, True),
+    ("no_open_recusal", {"asked": ["p2"], "named": (2,)}, False),
+    ("not_named.officers", {"held": {"officers": ["p1"]}}, False),
+    ("not_named.officers", {"held": {"officers": ["p2", "p4"]}}, True),
+    ("not_named.officers", {"held": {"officers": "p1"}}, False),
+    ("not_named.officers", {}, True),
     ("complete_once", {}, True),
     ("complete_once", {"history": [act("ask_supplement", 1)]}, False),
     ("complete_once", {"role": "unit_head", "history": [act("ask_supplement", 1)]}, True),

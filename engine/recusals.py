@@ -1,0 +1,177 @@
+"""Whether somebody should stay out of an item: asked by themselves, by the petitioner, by anybody
+who may know of it (公务员法 art. 77), and what those who are given an item say of themselves.
+
+The application is an item of its own (`workflows/recusal.yaml`), as hidden as the one it is about,
+so that it has clocks and cannot go silent; the decision is one of its transitions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.births import Birth, Born
+from engine.desk import RECUSAL
+from engine.dossier import LOCK_BY_ID
+from engine.entries import Entries
+from engine.errors import BanjieError, Invalid, NotAvailable
+from engine.motion import Motion
+from engine.people import SYS
+from engine.record import record, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from engine.dossier import Dossier
+    from engine.people import Actor, Office
+
+GROUNDS = ("party_or_relative", "interest", "other", "ended")
+SUSPENDS = "apply_recusal"
+"""The transition of a workflow in which an application suspends the item (Order 121 art. 21)."""
+LEVELS = ("deputy", "head", "group")
+"""Who decides, the lowest first: a head in charge, the main head, the heads together (程序规定 art. 4)."""
+
+
+NO_SUCH_PERSON = (
+    "没有这个人,请核对;不写即指承办人。"
+    "No such person; check it, or leave it out for whoever holds the item."
+)
+
+
+class Application(NamedTuple):
+    """What is asked: that these officers stay out, or with `lift` that they may come back.
+
+    `officers` are accounts (of the public also names); none means whoever holds the item now.
+    """
+
+    officers: tuple[str, ...]
+    ground: str
+    reason: str
+    lift: bool = False
+
+
+class Recusals(Motion):
+    """The verbs about who should stay out of an item."""
+
+    def ask_recusal(
+        self,
+        session: Session,
+        number: str,
+        actor: Actor,
+        asked: Application,
+        *,
+        revision: int | None = None,
+        at: datetime | None = None,
+    ) -> Born:
+        """Ask that officers stay out of an item, or that they may come back to it: an application
+        begins, which the right head decides.
+
+        Raises NotFound, Stale, Invalid, and NotAvailable where nobody holds the item, it has ended,
+        or the same is asked already.
+        """
+        dossier = self.hold(session, number, actor, revision=revision, at=at)
+        if dossier.workflow.workflow == RECUSAL or dossier.workflow.states[dossier.state].final:
+            raise NotAvailable(
+                "本事项已不能申请回避。Recusal can no longer be asked for here.",
+                state=dossier.state,
+                available=[],
+            )
+        if asked.ground not in GROUNDS or (asked.ground == "ended") != asked.lift:
+            known = ", ".join(GROUNDS[-1:] if asked.lift else GROUNDS[:-1])
+            raise Invalid([("/ground", f"应为下列之一 (one of): {known}")])
+        people = _named(dossier, actor, asked.officers)
+        self._may_ask(dossier, people, lift=asked.lift)
+        accounts = [dossier.office.people[person].account for person in people]
+        entries = Entries()
+        role = actor.kind if actor.id is None else self.role_seen(dossier, actor)
+        wanted = "lift" if asked.lift else "bar"
+        said = {"officers": accounts, "ground": asked.ground, "wanted": wanted}
+        record(entries, dossier, "recusal_request", actor, role, said)
+        settle(entries, dossier, dossier.entered_at)
+        entries.write(session)
+        data = {
+            **said,
+            "reason": asked.reason,
+            "level": level(dossier.office, people, lift=asked.lift),
+            "asked_by": _asked_by(actor, people),
+        }
+        birth = Birth(
+            data, channel="spawn", parent=dossier, hidden_with_parent=True, acting_as=role
+        )
+        born = self.submit_many(session, RECUSAL, actor, [birth], at=dossier.now)[0]
+        if isinstance(born, BanjieError):
+            raise born
+        variant = dossier.workflow.variant(SUSPENDS, dossier.state)
+        if variant is not None and "sys" in variant.by and not asked.lift:
+            self._move(
+                self.held(session, LOCK_BY_ID, dossier.id, dossier.now),
+                SUSPENDS,
+                SYS,
+                {"ground": asked.ground},
+            )
+        return born
+
+    def _may_ask(self, dossier: Dossier, people: Sequence[int], *, lift: bool) -> None:
+        office = dossier.office
+        accounts = {office.people[person].account for person in people}
+        if lift:
+            if set(people) - dossier.barred:
+                raise NotAvailable(
+                    "其中有人并未回避。Somebody named is not barred from this item.",
+                    state=dossier.state,
+                    available=[],
+                )
+        elif set(people) <= dossier.excluded or accounts <= dossier.asked_to_stay_out:
+            raise NotAvailable(
+                "该人员已经回避,或者已有未决定的申请。"
+                "They are barred already, or the same is asked for and undecided.",
+                state=dossier.state,
+                available=[],
+            )
+
+
+def level(office: Office, people: Sequence[int], *, lift: bool = False) -> str:
+    """Who decides about these people: the heads together about the main head, the main head about
+    the other heads, a head in charge about everybody else. What bars somebody is lifted by the main
+    head at least.
+    """
+    found = "head" if lift else "deputy"
+    for person in people:
+        held = {role for role, _ in office.roles(person)}
+        if "head" in held:
+            return "group"
+        if held & {"deputy", "party_group"}:
+            found = "head"
+    return found
+
+
+def _named(dossier: Dossier, actor: Actor, officers: Sequence[str]) -> list[int]:
+    """The people an application is about. Raises Invalid, NotAvailable."""
+    office = dossier.office
+    if not officers:
+        if not (holding := dossier.assigned()):
+            raise NotAvailable(
+                "本事项还没有承办人,请写明申请谁回避。"
+                "Nobody is assigned to this item yet; say who should stay out.",
+                state=dossier.state,
+                available=[],
+            )
+        return list(dict.fromkeys(holding))
+    found = []
+    for word in officers:
+        person = office.person_named(word)
+        if person is None and actor.kind == "public":
+            same = [each for each in office.people.values() if each.name == word.strip()]
+            person = same[0] if len(same) == 1 else None
+        if person is None:
+            raise Invalid([("/officer", NO_SUCH_PERSON)])
+        found.append(person.id)
+    return list(dict.fromkeys(found))
+
+
+def _asked_by(actor: Actor, people: Sequence[int]) -> str:
+    if actor.id is None:
+        return "petitioner"
+    return "officer" if list(people) == [actor.id] else "colleague"
