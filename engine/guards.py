@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GUARDS: dict[str, Guard] = {}
 MOST_LISTS = 1
 FEWEST_HANDLERS = 2  # 不得少于两人
+_OF_RECUSAL = frozenset({"apply_recusal", "decide_recusal", "recusal_over"})
 
 
 def guard(rule: Callable[[Attempt, str], str | None]) -> Callable[[Attempt, str], str | None]:
@@ -152,15 +153,10 @@ def no_open_recusal(attempt: Attempt, _: str) -> str | None:
     """No undecided recusal application (Order 121 art. 21: it suspends the mediation): neither one
     made here, nor a request against the actor or somebody named.
     """
-    sentence = "回避申请尚未决定。A recusal application is still undecided; decide it first."
     concerned = {attempt.dossier.office.people[person].account for person in attempt.concerned}
-    if concerned & attempt.dossier.asked_to_stay_out:
-        return sentence
-    for act in reversed(attempt.dossier.history):
-        if act.act in {"decide_recusal", "recusal_over"}:
-            return None
-        if act.act == "apply_recusal":
-            return sentence
+    here = (act.act for act in reversed(attempt.dossier.history) if act.act in _OF_RECUSAL)
+    if concerned & attempt.dossier.asked_to_stay_out or next(here, "") == "apply_recusal":
+        return "回避申请尚未决定。A recusal application is still undecided; decide it first."
     return None
 
 

@@ -114,7 +114,10 @@ def test_the_right_level_decides(
     number = book.assigned()
     request = ask(book, number, "handler2", Application((officer,), "interest", "有利害关系"))
     assert book.item(request)["state"] == state
-    given: dict[str, Any] = {"decision": "同意", **({"minutes": "纪要"} if state == "asked_of_group" else {})}
+    given: dict[str, Any] = {
+        "decision": "同意",
+        **({"minutes": "纪要"} if state == "asked_of_group" else {}),
+    }
     if refused != "deputy":  # he sits in the party group as well
         with pytest.raises((NotPermitted, NotFound)):
             book.go(request, "grant", refused, **given)
