@@ -235,10 +235,6 @@ def test_somebody_besides_the_one_who_names_hears_of_it(book: Casebook) -> None:
     assert book.told(number, "holder_gone") - {"unit_head"}
 
 
-def test_a_declared_conflict_of_interest_bars_the_other_one(book: Casebook) -> None:
-    """Whoever declared a near relation to the accused is recused with the same act."""
-
-
 @pytest.mark.parametrize("leased", [False, True])
 def test_a_message_on_its_way_to_the_accused_is_withdrawn(book: Casebook, *, leased: bool) -> None:
     """Queued or already taken by a sender: it never leaves once he is named."""
