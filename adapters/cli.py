@@ -104,6 +104,28 @@ def deliver() -> None:
     raise typer.Exit(FAULTY if done.dead else DONE)
 
 
+@app.command(name="log")
+def log_() -> None:
+    """把新记录列入总账并签检查点 · Append new events to the log and sign a checkpoint."""
+    from engine import log
+    from engine.checkpoints import publish
+    from engine.keys import Keyring
+    from engine.signatures import SIGNING, Signer
+
+    settings = Settings()
+    keyring = Keyring(settings.keys_path)
+    keyring.check()
+    signer = Signer(keyring.key(SIGNING, make=True))
+    with office_of(settings) as office:
+        appended = log.sequence(office.database)
+        signed, faults = publish(office.database, signer, settings.checkpoints_path, every=0)
+    for fault in faults:
+        complain(fault)
+    at = f"{signed.size}" if signed else "-"
+    say(f"列入 {appended} 条,检查点 {at} · {appended} events appended, checkpoint {at}")
+    raise typer.Exit(FAULTY if faults else DONE)
+
+
 @app.command()
 def verify() -> None:
     """核对记录链 · Verify the journal: every chain, every commitment, every item."""

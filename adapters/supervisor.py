@@ -298,7 +298,13 @@ def _children(settings: Settings, secrets: Path) -> list[_Child]:
         "PYTHONPATH": str(_ROOT),
     }
     # The children work in the checkout; a path that was relative to us must not change its meaning.
-    for name, path in (("WORKFLOWS", settings.workflows), ("SECRET_FILE", settings.secret_file)):
+    named_paths = {
+        "WORKFLOWS": settings.workflows,
+        "SECRET_FILE": settings.secret_file,
+        "KEYS_DIR": settings.keys_dir,
+        "CHECKPOINTS_DIR": settings.checkpoints_dir,
+    }
+    for name, path in named_paths.items():
         if path is not None:
             environment[f"BANJIE_{name}"] = str(path.absolute())
     # PostgreSQL shares the machine: one process for every two cores.

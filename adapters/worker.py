@@ -1,6 +1,6 @@
 """The worker: Celery runs what is due, PostgreSQL knows what is due.
 
-Three tasks without arguments, each of which asks the database; so whatever happens to Valkey (wiped,
+Tasks without arguments, each of which asks the database; so whatever happens to Valkey (wiped,
 killed, forged messages in it) costs at most a few seconds until the next beat, and a task that runs
 twice or at once with itself does nothing twice. Nothing here has an ETA, a countdown, a retry or a
 result: a task that fails is called again by the beat. Hints do not expire either: an expiry would
@@ -9,7 +9,7 @@ compare the clocks of two hosts, and the clock that is wrong would leave the wor
     celery --app adapters.worker worker --without-gossip --without-mingle --without-heartbeat
     celery --app adapters.worker beat
 
-`banjie sweep` and `banjie deliver` run the same functions without Celery.
+`banjie sweep`, `banjie deliver` and `banjie log` run the same functions without Celery.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ import redis
 from celery import Celery
 from celery.signals import after_setup_logger, worker_init
 
+from engine.checkpoints import EVERY
 from engine.errors import BanjieError
 from engine.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from engine.casework import Casework
     from engine.database import Database
     from engine.outbox import Channel
+    from engine.signatures import Signer
 
 VISIBILITY = 300
 """Seconds after which Valkey gives an unfinished hint to another worker; far above any task's
@@ -49,6 +52,8 @@ class Rooms(NamedTuple):
     database: Database
     casework: Casework
     channels: Mapping[str, Channel]
+    signer: Signer
+    checkpoints: Path
 
 
 def create_app(settings: Settings) -> Celery:
@@ -61,6 +66,8 @@ def create_app(settings: Settings) -> Celery:
         beat_schedule={
             "sweep": {"task": "sweep", "schedule": 5.0},
             "deliver": {"task": "deliver", "schedule": 5.0},
+            "append": {"task": "append", "schedule": 3.0},
+            "publish": {"task": "publish", "schedule": float(EVERY)},
             "tidy": {"task": "tidy", "schedule": 3600.0},
         },
         broker_connection_max_retries=None,
@@ -92,6 +99,8 @@ def create_app(settings: Settings) -> Celery:
     )
     app.task(name="sweep")(sweep)
     app.task(name="deliver")(deliver)
+    app.task(name="append")(append)
+    app.task(name="publish")(publish)
     app.task(name="tidy")(tidy)
     return app
 
@@ -114,6 +123,24 @@ def deliver() -> None:
     done = outbox.deliver(rooms.database, rooms.channels, texts)
     if any(done):
         log.info("deliver: %d sent, %d to be tried again, %d dead", *done)
+
+
+def append() -> None:
+    """Append new events to the log."""
+    from engine.log import sequence
+
+    sequence(open_rooms().database)
+
+
+def publish() -> None:
+    """Sign the log where it grew; loudly refuse where it is not the log that was signed before."""
+    from engine.checkpoints import publish as sign
+
+    rooms = open_rooms()
+    # a beat that comes a little early signs all the same
+    _, faults = sign(rooms.database, rooms.signer, rooms.checkpoints, every=EVERY / 2)
+    for fault in faults:
+        log.critical("record: %s", fault)
 
 
 def tidy() -> None:
@@ -139,6 +166,7 @@ def open_rooms() -> Rooms:
     from engine.casework import Casework
     from engine.database import Database
     from engine.keys import Keyring
+    from engine.signatures import SIGNING, Signer
 
     settings = Settings()
     if settings.database_url is None:
@@ -156,6 +184,8 @@ def open_rooms() -> Rooms:
             keyring=keyring,
         ),
         channels(settings),
+        Signer(keyring.key(SIGNING, make=True)),
+        settings.checkpoints_path,
     )
 
 

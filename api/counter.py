@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from api.door import Door
     from api.workflows import Gallery
     from engine.casework import Casework
+    from engine.checkpoints import CheckpointFile
     from engine.settings import Settings
+    from engine.signatures import Signer
 
 JSON = "application/json"
 bearer = HTTPBearer(
@@ -48,12 +50,16 @@ WHERE l.token_digest = %s AND l.expires_at > now() AND (p.left_on IS NULL OR p.l
 
 @dataclass(frozen=True)
 class Counter:
-    """One per process: the settings, the database, the verbs, and the house's secret."""
+    """One per process: the settings, the database, the verbs, the house's secret, and the key that
+    signs receipts.
+    """
 
     settings: Settings
     database: Database
     casework: Casework
     secret: bytes
+    signer: Signer
+    checkpoints: CheckpointFile
     cursors: Cursors
     gallery: Gallery
     door: Door
@@ -109,6 +115,11 @@ async def token_given(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> str:
     """The bearer token. Raises Unauthenticated where there is none."""
+    return token_of(credentials)
+
+
+def token_of(credentials: HTTPAuthorizationCredentials | None) -> str:
+    """The bearer token of a request, where it has one. Raises Unauthenticated where it has none."""
     if credentials is None:
         raise Unauthenticated("请先登录。Log in first: POST /api/v1/sessions.")
     return credentials.credentials

@@ -10,6 +10,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+from api.examples_log import SIGNED_RECEIPT
 from api.forms import CODE, NUMBER
 
 RECEIVED_AT = "2026-11-23T09:05:06+08:00"
@@ -52,7 +53,7 @@ FILTERS: dict[str, Any] = {
 }
 """A value for each parameter that narrows or pages a list, by its name."""
 
-RECEIPT = {"number": NUMBER, "code": CODE}
+RECEIPT = {"number": NUMBER, "code": CODE, "receipt": SIGNED_RECEIPT}
 SESSION = {
     "token": "example-token-abcdefghijklmnopqrstuvwxyz012",
     "expires_at": "2026-12-10T04:05:07+08:00",
@@ -368,6 +369,7 @@ TRACKED = {
             "until": None,
         }
     ],
+    "receipt": SIGNED_RECEIPT,
 }
 
 ANSWERS = {

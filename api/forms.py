@@ -166,6 +166,10 @@ class Tracking(Form):
     number: OwnNumber
     code: Code
     altcha: Proof = None
+    receipt: Annotated[
+        dict[str, str] | None,
+        Field(description="Not needed: so that what was answered can be sent back as it is."),
+    ] = None
 
 
 class PublicAct(Tracking):

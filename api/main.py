@@ -6,6 +6,7 @@ JSON and problem details, and the root with the few pages. Both stand behind one
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,13 @@ from api import (
     calendar,
     health,
     items,
+    log,
     messages,
     pages,
     portal,
     practice,
     problems,
+    receipts,
     stalls,
     submissions,
     workflows,
@@ -35,17 +38,20 @@ from api.door import Door
 from api.gate import Gate
 from engine.casework import Casework
 from engine.catalog import install
+from engine.checkpoints import CheckpointFile, compare
 from engine.codes import read_secret
 from engine.database import Database
 from engine.errors import BanjieError
 from engine.keys import Keyring
 from engine.settings import Settings
+from engine.signatures import SIGNING, Signer
 from workflows import catalog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 VERSION = "0.1.0"
+logger = logging.getLogger("banjie.counter")
 ROUTERS = (
     auth,
     submissions,
@@ -55,6 +61,7 @@ ROUTERS = (
     messages,
     workflows,
     calendar,
+    log,
     practice,
     health,
 )
@@ -78,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 lambda session: install(session, counter.casework.catalog)
             )
         )
+        await run_sync(_compare_record, counter)
         yield
         counter.database.close()
 
@@ -92,12 +100,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for room in ROUTERS:
         api.include_router(room.router, dependencies=[Depends(refuse_strange_filters)])
     app.include_router(pages.router)
+    app.include_router(receipts.router)
     app.include_router(health.router, include_in_schema=False)
     pages.serve_description(app, api)
     app.mount("/static", StaticFiles(directory=pages.STATIC))
     app.mount("/api/v1", api)
     app.add_middleware(Gate)
     return app
+
+
+def _compare_record(counter: Counter) -> None:
+    """Say loudly where the database is not the one whose checkpoints lie outside it."""
+    with counter.database.transaction() as session:
+        for fault in compare(session, counter.checkpoints.last()):
+            logger.critical("record: %s", fault)
 
 
 def _counter(settings: Settings) -> Counter:
@@ -115,6 +131,8 @@ def _counter(settings: Settings) -> Counter:
         database=Database(settings.database_url.get_secret_value(), settings.pool_size),
         casework=Casework(found, outward, settings.address, keyring=keyring),
         secret=secret,
+        checkpoints=CheckpointFile(settings.checkpoints_path),
+        signer=Signer(keyring.key(SIGNING, make=True)),
         cursors=Cursors(secret),
         gallery=workflows.Gallery(found),
         door=Door.of(settings, secret),

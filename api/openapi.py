@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from api import examples, examples_office
+from api import examples, examples_log, examples_office
 from api.problems import MEDIA_TYPE, kinds, status_of, title_of
 from api.schemas import Problem
 
@@ -36,12 +36,14 @@ PUBLIC = (
     "/readyz",
     "/workflows",
     "/calendar",
+    "/log",
     "/portal/challenge",
     "/portal/sessions",
     "/portal/rights/",
 )
 THROTTLED = ("/submissions", "/sessions", "/portal/sessions")
 """Doors without a login, where tries are counted."""
+MAY_BE_MISSING = ("/workflows/{", "/submissions/", "/practice", "/portal/", "/log")
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _show_examples(document: dict[str, Any]) -> None:
     """An example of each answer and of each list filter. Set here and not on the models: what
     FastAPI makes of a model loses the members that are null.
     """
-    for name, answer in (examples.ANSWERS | examples_office.ANSWERS).items():
+    for name, answer in (examples.ANSWERS | examples_office.ANSWERS | examples_log.ANSWERS).items():
         document["components"]["schemas"][name]["examples"] = [answer]
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -115,10 +117,10 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     parameters = operation.get("parameters", [])
     statuses = {406, 500, 503}
     for problems, may_happen in (
-        ({401}, not path.startswith(PUBLIC) or method == "delete"),
+        ({401}, not path.startswith(PUBLIC) or method == "delete" or path == "/log/proof"),
         ({422}, parameters or "requestBody" in operation),
         ({400, 413, 415}, "requestBody" in operation),
-        ({404}, path.startswith((ITEM, "/workflows/{", "/submissions/", "/practice", "/portal/"))),
+        ({404}, path.startswith((ITEM, *MAY_BE_MISSING))),
         ({403, 404, 409}, writes and path.startswith(("/items", "/submissions", "/portal/"))),
         ({409, 413}, writes),
         ({429}, writes and path.startswith(THROTTLED)),

@@ -32,8 +32,10 @@ from api.problems import Unauthenticated
 from engine import tries
 from engine.codes import code_fits
 from engine.database import execute
+from engine.desk import not_found
 from engine.errors import NotFound, TooMany
 from engine.people import PUBLIC
+from engine.signatures import receipt
 from engine.views import track_view
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ CHALLENGE = "/api/v1/portal/challenge"
 INSTEAD = f"也可先完成验证再试。 Or solve a challenge and send it as `altcha`: GET {CHALLENGE}."
 
 FIND = "SELECT code_hash FROM item WHERE number = %s"
+FIRST = """
+SELECT e.at, e.hash FROM event e JOIN item i ON i.id = e.item_id WHERE i.number = %s AND e.seq = 1
+"""
 OPEN = """
 WITH gone AS (DELETE FROM portal_session WHERE expires_at <= now())
 INSERT INTO portal_session (token_digest, item_id, expires_at)
@@ -136,8 +141,12 @@ def use_right(
 
 
 def shown(counter: Counter, session: Session, number: str) -> dict[str, Any]:
-    """The item as its petitioner sees it."""
-    return track_view(session, counter.casework, PUBLIC, number)
+    """The item as its petitioner sees it, with the receipt as it was given at the beginning."""
+    view = track_view(session, counter.casework, PUBLIC, number)
+    first = execute(session, FIRST, (number,)).fetchone()
+    if first is None:
+        raise not_found()
+    return {**view, "receipt": receipt(counter.signer, number, first["at"], bytes(first["hash"]))}
 
 
 def address(request: Request) -> str:

@@ -8,11 +8,55 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class SignedReceipt(BaseModel):
+    """That an item began at this moment with this event: signed by the log's key, and to be found in
+    the log after a minute. Whoever keeps it can check it with the page /receipts or a script.
+    """
+
+    number: str
+    time: datetime
+    event: str
+    log: str
+    key_id: str
+    signature: str
+
+
 class Receipt(BaseModel):
-    """Number and code; the code is shown this once and kept nowhere."""
+    """Number and code, and what proves them; the code is shown this once and kept nowhere."""
 
     number: str
     code: str
+    receipt: SignedReceipt
+
+
+class SignedHead(BaseModel):
+    """What was last signed of the log; hashes in hexadecimal."""
+
+    origin: str
+    size: int
+    root: str
+    time: datetime
+    previous: str
+    note: str
+    key: str
+
+
+class Consistency(BaseModel):
+    """The hashes that prove that the log only grew."""
+
+    first: int
+    second: int
+    proof: list[str]
+
+
+class Inclusion(BaseModel):
+    """The hashes that prove that an event is in the log, and the checkpoint they lead to."""
+
+    position: int
+    size: int
+    leaf: str
+    proof: list[str]
+    note: str
 
 
 class Session(BaseModel):
@@ -270,6 +314,7 @@ class Tracked(BaseModel):
     messages: list[dict[str, Any]]
     letters: list[dict[str, Any]]
     rights: list[dict[str, Any]]
+    receipt: SignedReceipt
 
 
 class Clock(BaseModel):

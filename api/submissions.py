@@ -9,6 +9,7 @@ wrong code and is answered alike (reliability 2.8).
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -22,6 +23,7 @@ from engine.answers import Given
 from engine.codes import derive_code, hash_code
 from engine.people import PUBLIC
 from engine.recusals import Application
+from engine.signatures import receipt
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -35,8 +37,9 @@ def submit(
     form: Submission, request: Request, counter: Process, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Bring something to the bureau. The answer holds the number and a code of 16 digits: with
-    both, and only with both, it can be followed. The code is shown this once. In a flood the answer
-    is 429 and says where to get a challenge; sent again with its solution, the submission is taken.
+    both, and only with both, it can be followed. The code is shown this once. The receipt is signed:
+    with it anybody can prove later that the matter was brought. In a flood the answer is 429 and says
+    where to get a challenge; sent again with its solution, the submission is taken.
     """
     admit(counter, request, form.altcha)
 
@@ -51,13 +54,28 @@ def submit(
             channel=form.channel,
             code_hash=lambda: hash_code(code, counter.door.pepper),
         )
-        return Given(201, orjson.dumps({"number": born.number, "nonce": nonce.hex()}))
+        kept = {
+            "number": born.number,
+            "nonce": nonce.hex(),
+            "at": born.at.isoformat(timespec="microseconds"),
+            "event": born.hash.hex(),
+        }
+        return Given(201, orjson.dumps(kept))
 
     ask = asked(counter, request, "public", idempotency_key)
     kept = counter.database.perform(lambda session: answered(session, ask, lambda: begin(session)))
-    receipt = orjson.loads(kept.body)
-    code = derive_code(counter.secret, bytes.fromhex(receipt["nonce"]))
-    return sent(Given(201, orjson.dumps({"number": receipt["number"], "code": code})))
+    told = orjson.loads(kept.body)
+    answer = {
+        "number": told["number"],
+        "code": derive_code(counter.secret, bytes.fromhex(told["nonce"])),
+        "receipt": receipt(
+            counter.signer,
+            told["number"],
+            datetime.fromisoformat(told["at"]),
+            bytes.fromhex(told["event"]),
+        ),
+    }
+    return sent(Given(201, orjson.dumps(answer)))
 
 
 @router.post("/submissions/track", response_model=Tracked, summary="Follow a submission")

@@ -15,7 +15,7 @@ from engine.database import execute
 from engine.dossier import READ, Attempt, Dossier, HeldDuty
 from engine.errors import GuardRefused, NotPermitted
 from engine.forms import Accepted, accept
-from engine.journal import GENESIS
+from engine.journal import birth_digest
 from engine.people import SYS, Actor, Office
 from engine.record import add_duties, due_at, end_duties, record
 from engine.workdays import SHANGHAI
@@ -66,6 +66,8 @@ class Born:
     id: int
     number: str
     state: str
+    at: datetime  # of the first event
+    hash: bytes  # of the first event: what the petitioner's receipt names
 
 
 def begin(
@@ -103,7 +105,7 @@ def begin(
         "state": workflow.initial,
         "revision": 0,
         "seq": 0,
-        "head": GENESIS,
+        "head": b"",
         "unit_id": unit,
         "subject_unit_id": subject_unit.id if subject_unit else None,
         "family_id": family or item_id,
@@ -111,6 +113,7 @@ def begin(
         "mandatory": birth.mandatory,
         "sealed": workflow.sealed,
         "channel": birth.channel,
+        "outside_key": birth.outside_key,
         "received_at": received_at,
         "entered_at": house.now,
         "closed_at": None,
@@ -123,6 +126,7 @@ def begin(
     if birth.hidden_with_parent and birth.parent is not None:
         row["sealed"] = birth.parent.sealed
         row["subject_unit_id"] = birth.parent.subject_unit_id
+    row["head"] = birth_digest(row)
     dossier = Dossier(session, row, bound, house.office, house.calendar, house.now, desk.keyring)
     dossier.duties = [*birth.duties]
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)

@@ -81,7 +81,7 @@ PARTS: Mapping[str, str] = {
       FROM jsonb_to_recordset(%(events)s::jsonb) AS r(id bigint, seq int, workflow text,
         version smallint, act text, from_state text, to_state text, actor_id int, role text,
         at timestamptz, data jsonb, commitment text, hash text)
-      ORDER BY id, seq RETURNING item_id""",
+      ORDER BY id, seq RETURNING item_id, seq""",
     "clocks": f"""
       INSERT INTO deadline (item_id, {_CLOCK_NAMES})
       SELECT item_id, {_CLOCK_NAMES}
@@ -126,6 +126,9 @@ PARTS: Mapping[str, str] = {
       RETURNING id""",
 }
 """One data-modifying part a table, in the order of their writing."""
+
+QUEUE = "INSERT INTO log_queue SELECT item_id, seq FROM w_events"
+"""Every event waits for its place in the log (engine/log.py) from the moment it is there."""
 
 
 @dataclass
@@ -179,8 +182,9 @@ def _statement(parts: tuple[str, ...]) -> str:
     """One statement for these parts. Without line breaks most of them stay below the 4,096
     characters above which psycopg reads a text anew each time.
     """
-    *first, last = (" ".join(PARTS[name].split()) for name in parts)
-    withs = ", ".join(f"w_{name} AS ({text})" for name, text in zip(parts, first, strict=False))
+    texts = [" ".join(PARTS[name].split()) for name in parts]
+    last = QUEUE if "events" in parts else texts.pop()
+    withs = ", ".join(f"w_{name} AS ({text})" for name, text in zip(parts, texts, strict=False))
     return f"WITH {withs} {last}" if withs else last
 
 

@@ -1,8 +1,10 @@
 """The journal: one event for everything that happens to an item, each chained to the one before.
 
 The hash of an event covers the hash before it and every column of the event, as canonical JSON
-(RFC 8785 in spirit: sorted keys, no spaces, UTF-8). Personal values are not part of an event: a
-commitment to what the vault holds stands for them, so that erasing them leaves the chain whole.
+(RFC 8785 in spirit: sorted keys, no spaces, UTF-8). Before the first event stands a digest of what
+the item is for ever: unit, family, parent, channel, receipt. Personal values are not part of an
+event: a commitment to what the vault holds stands for them, so that erasing them leaves the chain
+whole.
 """
 
 from __future__ import annotations
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-GENESIS = bytes(32)
+BIRTH = (
+    *("id", "unit_id", "family_id", "parent_id", "mandatory", "sealed", "channel"),
+    *("received_at", "outside_key"),
+)
+"""What an item is for ever, beside the number, workflow and version that every event names."""
 
 
 @dataclass(slots=True)
@@ -50,6 +56,17 @@ class Event:
         return self.seq - 1 or None
 
 
+def birth_digest(item: Mapping[str, Any]) -> bytes:
+    """What the chain of an item begins with: SHA-256 over its columns of :data:`BIRTH` (32 bytes)."""
+    fixed = {name: item[name] for name in BIRTH}
+    fixed["received_at"] = _moment(fixed["received_at"])
+    return hashlib.sha256(orjson.dumps(fixed, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def digest(event: Event, previous: bytes) -> bytes:
     """SHA-256 over the previous hash and the canonical JSON of the event (32 bytes)."""
     return hashlib.sha256(previous + _canonical(event)).digest()
@@ -67,7 +84,7 @@ def _canonical(event: Event) -> bytes:
             "to": event.to_state,
             "actor": event.actor_id,
             "role": event.role,
-            "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "at": _moment(event.at),
             "data": event.data,
             "commitment": event.commitment.hex() if event.commitment else None,
         },
@@ -75,9 +92,11 @@ def _canonical(event: Event) -> bytes:
     )
 
 
-def verify_item(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
-    """What is wrong with an item's events (rows of `event` in order of seq), or None."""
-    previous = GENESIS
+def verify_item(number: str, events: Sequence[Mapping[str, Any]], birth: bytes) -> str | None:
+    """What is wrong with an item's events (rows of `event` in order of seq) that begin with the
+    digest of its birth, or None.
+    """
+    previous = birth
     for at, row in enumerate(events, 1):
         event = Event(
             number,
@@ -97,7 +116,8 @@ def verify_item(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
 
 VERIFY = """
 SELECT i.number, i.state, i.seq AS item_seq, i.head, i.workflow AS item_workflow,
-  i.version AS item_version, CASE WHEN e.seq = i.seq THEN d.data END AS facts, e.*
+  i.version AS item_version, i.id, i.unit_id, i.family_id, i.parent_id, i.mandatory, i.sealed,
+  i.channel, i.received_at, i.outside_key, CASE WHEN e.seq = i.seq THEN d.data END AS facts, e.*
 FROM item i LEFT JOIN event e ON e.item_id = i.id LEFT JOIN item_data d ON d.item_id = i.id
 WHERE i.id > %(after)s AND i.id <= %(upto)s ORDER BY i.id, e.seq
 """
@@ -148,7 +168,7 @@ def _item_fault(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
     tail = events[-1]
     if events[0]["seq"] is None or tail["item_seq"] != tail["seq"]:
         return f"{number}: 记录被截断。The end of its journal is missing."
-    if fault := verify_item(number, events):
+    if fault := verify_item(number, events, birth_digest(tail)):
         return fault
     stands = (tail["state"], bytes(tail["head"]), tail["item_workflow"], tail["item_version"])
     if stands != (tail["to_state"], bytes(tail["hash"]), tail["workflow"], tail["version"]):

@@ -65,7 +65,7 @@ class Motion(Desk):
             except BanjieError as refusal:
                 answers.append(refusal)
                 continue
-            answers.append(Born(item_id, dossier.number, dossier.state))
+            answers.append(Born(item_id, dossier.number, dossier.state, dossier.now, dossier.head))
             begun.append((dossier, accepted))
         entries.write(session)
         variant = bound.workflow.transitions["submit"][0]

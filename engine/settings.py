@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         description="Folder of the keys of the vault, outside the database and its backups. Keep a "
         "copy outside the machine. Empty: keys in the state folder, made on first need.",
     )
+    checkpoints_dir: Path | None = Field(
+        default=None,
+        description="Folder of the file of signed checkpoints, outside the database and better on "
+        "another disk. Empty: checkpoints in the state folder.",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Mail server, smtp://user:password@host:port, or smtps:// for TLS from the "
@@ -173,3 +178,8 @@ class Settings(BaseSettings):
     def keys_path(self) -> Path:
         """The folder of the keys of the vault: the one named, or keys in the state folder."""
         return self.keys_dir or self.home / "keys"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """The folder of the signed checkpoints: the one named, or checkpoints in the state folder."""
+        return self.checkpoints_dir or self.home / "checkpoints"

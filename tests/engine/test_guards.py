@@ -13,7 +13,6 @@ from engine.calendars import carried
 from engine.deadlines import Clock
 from engine.dossier import Attempt, Dossier, HeldDuty, PastAct
 from engine.guards import GUARDS
-from engine.journal import GENESIS
 from engine.people import PUBLIC, SYS, Actor, Office, PersonEntry, UnitEntry
 from engine.workdays import Span
 from tests.casebook import MONDAY
@@ -48,7 +47,7 @@ ROW: dict[str, Any] = dict.fromkeys(("parent_id", "closed_at", "code_hash")) | {
     "state": "checking",
     "revision": 1,
     "seq": 1,
-    "head": GENESIS,
+    "head": bytes(32),
     "unit_id": 4,
     "family_id": 1,
     "mandatory": False,
