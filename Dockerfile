@@ -13,7 +13,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    BANJIE_HOME=/var/lib/banjie
+    BANJIE_HOME=/var/lib/banjie \
+    BANJIE_HOST=0.0.0.0
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY pyproject.toml LICENSE ./
@@ -23,4 +24,4 @@ COPY adapters adapters
 COPY api api
 USER 10001:10001
 EXPOSE 8000
-CMD ["uvicorn", "--factory", "api.main:create_app", "--host", "0.0.0.0", "--port", "8000", "--no-server-header", "--no-access-log"]
+CMD ["python", "-m", "api"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +10,9 @@ import typer
 from adapters import registry
 from adapters.terminal import DONE, FAULTY, ExistingFile, Sentences, complain, office_of, say
 from engine.errors import DefinitionError
+from engine.hardening import harden
 from engine.settings import Settings
+from engine.telling import take_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,13 @@ export_app = typer.Typer(help="导出 · exports", no_args_is_help=True)
 app.add_typer(export_app, name="export")
 for name, child in registry.APPS.items():
     app.add_typer(child, name=name)
+
+
+@app.callback()
+def begin() -> None:
+    """What every command does first: it will hold keys, and may die of an error that quotes a value."""
+    harden()
+    take_over("cli")
 
 
 # --- the office at work -------------------------------------------------------------------------
@@ -93,7 +100,6 @@ def deliver() -> None:
     from engine import outbox
 
     settings = Settings()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     with office_of(settings) as office:
         texts = office.casework.catalog.texts
         done = outbox.deliver(office.database, channels(settings), texts)

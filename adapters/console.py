@@ -5,13 +5,12 @@ It says which message went where by id and number; never an address, for logs ar
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
+
+from engine.telling import tell
 
 if TYPE_CHECKING:
     from engine.outbox import Parcel
-
-log = logging.getLogger("banjie.console")
 
 
 class Console:
@@ -21,8 +20,9 @@ class Console:
         self.name = name
 
     def send(self, message: Parcel) -> str:
-        """Log the message's id, item and title; the receipt is "console"."""
-        log.info("%s %s %s %s", self.name, message.id, message.number, message.title)
+        """Log the message's id and item; the receipt is "console"."""
+        item = {"item": message.number} if message.number else {}
+        tell("message.noted", channel=self.name, message=str(message.id), **item)
         return "console"
 
     def close(self) -> None:

@@ -147,10 +147,21 @@ def _servers_user(folder: Path) -> tuple[int, int]:
     raise ServerError(message)
 
 
+def make_home(home: Path) -> None:
+    """Make the state folder if it is missing; as root, the servers' user may pass through it. What
+    lies above it is made as anybody would make it: our own umask would keep that user out.
+    """
+    before = os.umask(0o022)
+    try:
+        home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    finally:
+        os.umask(before)
+
+
 def place_in(home: Path) -> Place:
     """Find or make the servers' place of this state folder."""
     as_root = os.geteuid() == 0
-    home.mkdir(mode=0o711 if as_root else 0o700, parents=True, exist_ok=True)
+    make_home(home)
     servers = home / "servers"
     if servers.is_symlink() and not servers.is_dir():
         message = (
@@ -170,7 +181,9 @@ def place_in(home: Path) -> Place:
         servers.chmod(0o711)
         if not _reaches(_servers_user(servers), servers.resolve()):
             servers.rmdir()
-            _SHARED.mkdir(mode=0o711, parents=True, exist_ok=True)
+            if not _SHARED.is_dir():
+                _SHARED.mkdir(parents=True)
+                _SHARED.chmod(0o711)
             folder = _SHARED / secrets.token_hex(8)
             folder.mkdir()
             folder.chmod(0o711)

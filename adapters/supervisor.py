@@ -1,7 +1,7 @@
 """`banjie run`: the whole office as one command.
 
 Order of birth: PostgreSQL, Valkey, migrations, the sample office, then three children: the counter
-(uvicorn), the worker and beat (Celery). Order of death: counter, beat, worker, Valkey, PostgreSQL, so
+(`python -m api`), the worker and beat (Celery). Order of death: counter, beat, worker, Valkey, PostgreSQL, so
 that nobody talks to something that has gone; all of it within twenty seconds.
 
 A child that dies is started again, after 1, 2, 4 … 30 seconds; so is a server. Each child writes to
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from adapters.embedded import Postgres, ServerError, Valkey
+from adapters.place import make_home
 from adapters.server import dies_with_us
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class _Child:
                 stderr=subprocess.STDOUT,
                 cwd=_ROOT,
                 env=self.environment,
+                umask=0o077,
                 start_new_session=True,  # Ctrl-C is for us; the children leave in order
                 preexec_fn=dies_with_us(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no locks
             )
@@ -189,7 +191,7 @@ def _watch(office: _Office) -> None:
 def _sole_owner(settings: Settings) -> Iterator[None]:
     """Hold the state folder; a second `banjie run` in it is told so."""
     home = settings.home
-    home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    make_home(home)
     with (home / "run.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -309,18 +311,11 @@ def _children(settings: Settings, secrets: Path) -> list[_Child]:
             environment[f"BANJIE_{name}"] = str(path.absolute())
     # PostgreSQL shares the machine: one process for every two cores.
     counters, workers = str(max(1, cores // 2)), str(min(4, cores))
-    # No access log: an address may hold a name somebody searched for; the counter keeps its own.
-    counter = "uvicorn --factory api.main:create_app --no-server-header --no-access-log"
-    celery = "celery --app adapters.worker"
+    celery = "celery --quiet --app adapters.worker"
     worker = f"worker --loglevel INFO --concurrency {workers} --without-gossip --without-mingle"
     beat = ("beat", "--loglevel", "INFO", "--pidfile=", "--schedule", str(secrets / "beat"))
-    at = ("--host", settings.host, "--port", str(settings.port))
     programs: tuple[tuple[str, float, tuple[str, ...]], ...] = (
-        (
-            "api",
-            4.0,
-            (*counter.split(), "--workers", counters, "--timeout-graceful-shutdown", "3", *at),
-        ),
+        ("api", 4.0, ("api", "--workers", counters, "--grace", "3")),
         ("beat", 2.0, (*celery.split(), *beat)),
         ("worker", 5.0, (*celery.split(), *worker.split(), "--hostname", "banjie@%h")),
     )

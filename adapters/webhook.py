@@ -9,7 +9,6 @@ proxy is taken from the environment.
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from contextlib import suppress
@@ -38,9 +37,6 @@ MOST_BYTES = 64 * 1024
 """Of an answer's body; it is read only so that the other side can finish."""
 _LATER = {429, 503}
 _GONE = 410
-
-# httpx logs every URL at INFO, and a URL may hold the receiver's own token.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class Webhook:

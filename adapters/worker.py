@@ -15,18 +15,20 @@ compare the clocks of two hosts, and the clock that is wrong would leave the wor
 from __future__ import annotations
 
 import gc
-import logging
+import sys
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
 from celery import Celery
-from celery.signals import after_setup_logger, worker_init
+from celery.signals import setup_logging, worker_init, worker_ready
 
 from engine.checkpoints import EVERY
 from engine.errors import BanjieError
+from engine.hardening import harden
 from engine.settings import Settings
+from engine.telling import take_over, tell, told_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +44,6 @@ VISIBILITY = 300
 limit, for a shorter one runs a task several times at once."""
 
 QUEUE = "banjie"
-
-log = logging.getLogger("banjie.worker")
 
 
 class Rooms(NamedTuple):
@@ -94,6 +94,7 @@ def create_app(settings: Settings) -> Celery:
         worker_concurrency=2,
         worker_enable_remote_control=False,  # who can write to Valkey must not command the worker
         worker_prefetch_multiplier=1,
+        worker_redirect_stdouts=False,
         worker_send_task_events=False,
         worker_soft_shutdown_timeout=20,
     )
@@ -111,7 +112,7 @@ def sweep() -> None:
 
     rooms = open_rooms()
     if climbed := stalls.sweep(rooms.database, rooms.casework):
-        log.info("sweep: %d rungs climbed", climbed)
+        tell("sweep.done", rungs=climbed)
 
 
 def deliver() -> None:
@@ -122,7 +123,7 @@ def deliver() -> None:
     texts = rooms.casework.catalog.texts
     done = outbox.deliver(rooms.database, rooms.channels, texts)
     if any(done):
-        log.info("deliver: %d sent, %d to be tried again, %d dead", *done)
+        tell("deliver.done", sent=done.sent, retried=done.retried, dead=done.dead)
 
 
 def append() -> None:
@@ -140,7 +141,7 @@ def publish() -> None:
     # a beat that comes a little early signs all the same
     _, faults = sign(rooms.database, rooms.signer, rooms.checkpoints, every=EVERY / 2)
     for fault in faults:
-        log.critical("record: %s", fault)
+        tell("record.doubted", sentence=fault)
 
 
 def tidy() -> None:
@@ -197,7 +198,8 @@ def _open_early(**_: Any) -> None:
     try:
         open_rooms()
     except (BanjieError, ValueError) as error:
-        raise SystemExit(str(error)) from error
+        tell("stopped", sentence=str(error), **told_of(error))
+        raise SystemExit(1) from None
     _clear_hints()
     gc.collect()
     gc.freeze()
@@ -214,11 +216,17 @@ def _clear_hints() -> None:
         valkey.delete(QUEUE, f"_kombu.binding.{QUEUE}", "unacked", "unacked_index")
 
 
-@after_setup_logger.connect
-def _speak_less(**_: Any) -> None:
-    """Two lines for every tick of the beat would bury what matters."""
-    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+@setup_logging.connect
+def _speak(**_: Any) -> None:
+    """Log in our own form: that anybody listens to this signal keeps Celery from doing it in its."""
+    harden()
+    take_over("beat" if "beat" in sys.argv else "worker")
+    tell("started")
+
+
+@worker_ready.connect
+def _say_ready(**_: Any) -> None:
+    tell("worker.ready")
 
 
 _OLD_ANSWERS = """

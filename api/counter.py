@@ -22,6 +22,7 @@ from engine.answers import Ask, Given, claim, request_digest, settle
 from engine.database import Database, execute
 from engine.errors import Invalid
 from engine.people import Actor, PersonEntry
+from engine.telling import name_asker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +103,7 @@ def who(session: Session, token: str) -> Actor:
     row = execute(session, WHO, (token_digest(token),)).fetchone()
     if row is None:
         raise Unauthenticated("登录已失效,请重新登录。Your login has ended; log in again.")
+    name_asker(f"person:{row['id']}")
     return Actor("person", PersonEntry(**row))
 
 

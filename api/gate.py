@@ -5,22 +5,31 @@ printed.
 
 from __future__ import annotations
 
-import logging
+import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 
-from api import problems
+from api import bodies, problems
+from api.turnstile import Turnstile
+from engine.errors import BanjieError, Busy
+from engine.telling import asking, tell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from engine.errors import BanjieError
-
-MOST_BYTES = 64 * 1024
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Names under which health checks ask."""
+ROOMLESS = frozenset({"/api/v1/sessions", "/api/v1/sessions/current", "/api/v1/submissions/track"})
+"""What is answered though the disk is nearly full: without it nobody could read."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 JSON = "application/json"
 PICTURE = "image/svg+xml"
@@ -41,14 +50,34 @@ HEADERS = {
 }
 """On every answer; the policy against scripts lets in our own files and nothing else."""
 
-log = logging.getLogger("banjie.counter")
+
+@dataclass(frozen=True)
+class Room:
+    """The disk the state folder lies on, and how much of it stays free for the database."""
+
+    home: Path
+    reserve: int  # bytes
+
+    def is_left(self) -> bool:
+        """Whether there is room for more than the database needs to stay on its feet."""
+        if not self.reserve:
+            return True
+        servers = self.home / "servers"  # a link where the data lie elsewhere
+        try:
+            disk = os.statvfs(servers if servers.exists() else self.home)
+        except OSError:
+            return True  # no state folder, no room to measure
+        return disk.f_bavail * disk.f_frsize >= self.reserve
 
 
 class Gate:
-    """Wraps the whole application; it holds nothing between requests."""
+    """Wraps the whole application; `host` is the name people reach it by, empty for any."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, places: int, room: Room, host: str = "") -> None:
         self.app = app
+        self.turnstile = Turnstile(places)
+        self.room = room
+        self.hosts = frozenset({host, *LOOPBACK}) if host else frozenset[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through; other kinds of connection are not ours."""
@@ -59,48 +88,57 @@ class Gate:
         headers = Headers(scope=scope)
         state = scope.setdefault("state", {})
         state["request_id"] = _id(headers.get("x-request-id"))
-        answered: list[int] = []
+        asked = asking(state["request_id"])
+        status = size = 0
 
         async def let_out(message: Message) -> None:
+            nonlocal status, size
             if message["type"] == "http.response.start":
-                answered.append(message["status"])
+                status = message["status"]
                 _dress(MutableHeaders(scope=message), scope["path"], state["request_id"])
+            else:
+                size += len(message.get("body", b""))
             await send(message)
 
         try:
             await self._pass(scope, headers, receive, let_out)
         except Exception as error:  # noqa: BLE001 - whatever it is, its words stay in here
-            if not answered:
+            if not status:
                 response = await problems.break_down(Request(scope), error)
                 await response(scope, receive, let_out)
         route = scope.get("route")
-        log.info(
-            "%s %s %s %.0f ms %s",
-            scope["method"],
-            getattr(route, "path", "-"),  # the pattern: an address may hold what somebody typed
-            answered[0] if answered else "-",
-            (time.monotonic() - began) * 1000,
-            state["request_id"],
+        tell(
+            "request",
+            method=scope["method"] if scope["method"] in METHODS else "OTHER",
+            route=getattr(route, "path", "-"),  # the pattern: an address may hold what was typed
+            status=status,
+            ms=round((time.monotonic() - began) * 1000, 1),
+            who=asked["who"],
+            bytes=size,
         )
 
     async def _pass(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        refusal: BanjieError | None = None
-        body = b""
-        if scope["method"] in WITH_BODY:
-            read = await _read(headers, receive)
-            if read is None:
-                refusal = problems.TooLarge(
-                    "请求超过64 KiB,请缩短。The request is over 64 KiB; shorten it."
-                )
-            body = read or b""
-        if refusal is None and scope["path"].startswith("/api/"):
-            refusal = _judge(headers, scope["path"], body)
-        if refusal is not None:
+        try:
+            self._judge_host(headers)
+            scope["state"]["body"] = body = b""
+            if scope["method"] in WITH_BODY:
+                scope["state"]["body"] = body = await bodies.read(headers, receive)
+            if scope["path"].startswith("/api/"):
+                _judge(headers, scope["path"], body)
+            if scope["method"] in WITH_BODY and scope["path"] not in ROOMLESS:
+                self._demand_room()
+            if not _is_light(scope["path"]):
+                await self.turnstile.enter()
+        except BanjieError as refusal:
             answer = problems.answer(refusal, scope["state"]["request_id"])
             await answer(scope, receive, send)
             return
-        scope["state"]["body"] = body
-        given = False
+        await self._work(scope, body, receive, send)
+
+    async def _work(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Hand the request over; its place is free again as soon as there is an answer to send."""
+        has_place = not _is_light(scope["path"])
+        given = scope["method"] not in WITH_BODY
 
         async def hand_over() -> Message:
             nonlocal given
@@ -109,7 +147,43 @@ class Gate:
             given = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self.app(scope, hand_over if scope["method"] in WITH_BODY else receive, send)
+        async def let_go(message: Message) -> None:
+            nonlocal has_place
+            if has_place:
+                has_place = False
+                self.turnstile.leave()
+            await send(message)
+
+        try:
+            await self.app(scope, hand_over, let_go)
+        finally:
+            if has_place:
+                self.turnstile.leave()
+
+    def _judge_host(self, headers: Headers) -> None:
+        """Refuse who asks for another house than ours. Raises Malformed."""
+        given = headers.getlist("host")
+        try:
+            name = urlsplit(f"//{given[0]}").hostname if len(given) == 1 else None
+        except ValueError:
+            name = None
+        if name is None or (self.hosts and name not in self.hosts):
+            raise problems.Malformed(
+                "请求的主机名不对,请核对地址。The request names another host; check the address."
+            )
+
+    def _demand_room(self) -> None:
+        """Raise Busy while the disk is nearly full: better no new item than no database."""
+        if not self.room.is_left():
+            raise Busy(
+                "磁盘空间不足,暂不能受理新内容,仍可查看;请联系管理员。"
+                "The disk is nearly full: reading goes on, nothing new is taken; tell the administrator."
+            )
+
+
+def _is_light(path: str) -> bool:
+    """Whether an answer needs neither the database nor a long thought."""
+    return path.startswith("/static/") or path.endswith("/healthz")
 
 
 def _id(given: str | None) -> str:
@@ -120,36 +194,19 @@ def _id(given: str | None) -> str:
         return str(uuid4())
 
 
-async def _read(headers: Headers, receive: Receive) -> bytes | None:
-    """The body, None where it is too large: read to the end before anything parses it."""
-    told = headers.get("content-length", "0")
-    if not told.isdecimal() or int(told) > MOST_BYTES:
-        return None
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b""
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MOST_BYTES:
-            return None
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _judge(headers: Headers, path: str, body: bytes) -> BanjieError | None:
+def _judge(headers: Headers, path: str, body: bytes) -> None:
+    """Raise Unsupported, NotAcceptable, Malformed or Invalid."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if body and kind != JSON:
-        return problems.Unsupported(
+        raise problems.Unsupported(
             "请求体须为 application/json。Send the body as application/json."
         )
     wanted = headers.get("accept")
     offered = PICTURE if path.endswith(".svg") else JSON
     if wanted is not None and not _accepts(wanted, offered):
-        return problems.NotAcceptable(f"此处只提供 {offered}。This is available as {offered} only.")
-    return None
+        raise problems.NotAcceptable(f"此处只提供 {offered}。This is available as {offered} only.")
+    if body:
+        bodies.judge_json(body)
 
 
 def _accepts(wanted: str, offered: str) -> bool:

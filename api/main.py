@@ -1,14 +1,14 @@
 """The composition root of the counter: settings in, an application out.
 
-`uvicorn --factory api.main:create_app`. Two applications in one process: `/api/v1`, which speaks
+`python -m api` serves it. Two applications in one process: `/api/v1`, which speaks
 JSON and problem details, and the root with the few pages. Both stand behind one gate.
 """
 
 from __future__ import annotations
 
-import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import Depends, FastAPI
@@ -35,7 +35,7 @@ from api import (
 from api.counter import Counter, refuse_strange_filters
 from api.cursors import Cursors
 from api.door import Door
-from api.gate import Gate
+from api.gate import Gate, Room
 from engine.casework import Casework
 from engine.catalog import install
 from engine.checkpoints import CheckpointFile, compare
@@ -45,13 +45,13 @@ from engine.errors import BanjieError
 from engine.keys import Keyring
 from engine.settings import Settings
 from engine.signatures import SIGNING, Signer
+from engine.telling import tell
 from workflows import catalog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 VERSION = "0.1.0"
-logger = logging.getLogger("banjie.counter")
 ROUTERS = (
     auth,
     submissions,
@@ -78,8 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        """As many requests at work as there are connections; the workflows known to the database."""
-        current_default_thread_limiter().total_tokens = counter.settings.pool_size
+        """Threads for all that the gate lets in and some for files; the workflows in the database."""
+        current_default_thread_limiter().total_tokens = counter.settings.pool_size + 4
         await run_sync(
             lambda: counter.database.perform(
                 lambda session: install(session, counter.casework.catalog)
@@ -105,7 +105,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.serve_description(app, api)
     app.mount("/static", StaticFiles(directory=pages.STATIC))
     app.mount("/api/v1", api)
-    app.add_middleware(Gate)
+    app.add_middleware(
+        Gate,
+        places=counter.settings.pool_size,
+        room=Room(counter.settings.home, counter.settings.disk_reserve << 20),
+        host=urlsplit(counter.settings.public_url).hostname or "",
+    )
     return app
 
 
@@ -113,7 +118,7 @@ def _compare_record(counter: Counter) -> None:
     """Say loudly where the database is not the one whose checkpoints lie outside it."""
     with counter.database.transaction() as session:
         for fault in compare(session, counter.checkpoints.last()):
-            logger.critical("record: %s", fault)
+            tell("record.doubted", sentence=fault)
 
 
 def _counter(settings: Settings) -> Counter:

@@ -119,7 +119,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     for problems, may_happen in (
         ({401}, not path.startswith(PUBLIC) or method == "delete" or path == "/log/proof"),
         ({422}, parameters or "requestBody" in operation),
-        ({400, 413, 415}, "requestBody" in operation),
+        ({400, 408, 413, 415}, "requestBody" in operation),
         ({404}, path.startswith((ITEM, *MAY_BE_MISSING))),
         ({403, 404, 409}, writes and path.startswith(("/items", "/submissions", "/portal/"))),
         ({409, 413}, writes),

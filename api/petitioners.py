@@ -8,7 +8,6 @@ waits (`engine.tries`). A code is never part of an address, a log line or a kept
 # ruff: noqa: TC003 - FastAPI reads these annotations while running
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from engine.desk import not_found
 from engine.errors import NotFound, TooMany
 from engine.people import PUBLIC
 from engine.signatures import receipt
+from engine.telling import tell
 from engine.views import track_view
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ bearer = HTTPBearer(
     auto_error=False,
     description="The token of POST /portal/sessions, or its cookie.",
 )
-log = logging.getLogger("banjie.security")
 
 
 def let_in(counter: Counter, request: Request, number: str, code: str, proof: str | None) -> None:
@@ -109,9 +108,7 @@ def _warn(counts: list[int]) -> None:
     of_number, of_network = counts
     for what, count, least in (("number", of_number, 10), ("network", of_network, 100)):
         if count >= least and tries.alarming(count):
-            log.warning(
-                "codes are being guessed: %d wrong ones for one %s within the hour", count, what
-            )
+            tell("codes.guessed", count=count, of=what)
 
 
 def admit(counter: Counter, request: Request, proof: str | None) -> None:

@@ -6,15 +6,12 @@ logged by whoever stands between.
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
-from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.responses import Response
 
-from engine.database import DatabaseFault
 from engine.errors import (
     BanjieError,
     Busy,
@@ -30,6 +27,7 @@ from engine.errors import (
     Stale,
     TooMany,
 )
+from engine.telling import tell, told_of
 
 if TYPE_CHECKING:
     from fastapi.exceptions import RequestValidationError
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "2"  # seconds
-
-log = logging.getLogger("banjie.counter")
 
 
 class Unauthenticated(BanjieError):
@@ -72,6 +68,12 @@ class NotAcceptable(BanjieError):
     code = "not-acceptable"
 
 
+class TooSlow(BanjieError):
+    """The request did not arrive in time."""
+
+    code = "too-slow"
+
+
 class TooLarge(BanjieError):
     """The request is larger than the counter takes."""
 
@@ -102,6 +104,7 @@ STATUSES: dict[type[BanjieError], int] = {
     Unauthenticated: 401,
     MethodNotAllowed: 405,
     NotAcceptable: 406,
+    TooSlow: 408,
     TooLarge: 413,
     Unsupported: 415,
     Unconditional: 428,
@@ -167,16 +170,8 @@ def answer(
     elif body["status"] == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="banjie"'
     elif body["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request %s failed: %s", request_id, _place(cause or error))
+        tell("request.failed", **told_of(cause or error))
     return Response(orjson.dumps(body), body["status"], headers, MEDIA_TYPE)
-
-
-def _place(error: BaseException) -> str:
-    """Where it went wrong, without its message: a message may hold what somebody wrote."""
-    frames = extract_tb(error.__traceback__)
-    said = f" ({error.detail})" if isinstance(error, DatabaseFault) else ""  # it holds no values
-    last = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{said}{last}"
 
 
 def request_id(request: Request) -> str:

@@ -45,7 +45,7 @@ def memory(ground: Ground, home: Path) -> float:
                 [*command, "--loglevel", "INFO"], env=environment, cwd=ROOT, stderr=log, stdout=log
             )
         try:
-            _await(lambda: "ready." in (home / "worker.log").read_text(errors="replace"))
+            _await(lambda: "worker.ready" in (home / "worker.log").read_text(errors="replace"))
             app = create_app(Settings(redis_url=SecretStr(valkey.url(0))))
             for task in ("sweep", "deliver"):
                 app.send_task(task)

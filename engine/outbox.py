@@ -9,7 +9,6 @@ only its own.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ from engine.leases import (
     settle,
 )
 from engine.reading import PLACEHOLDERS
+from engine.telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +57,6 @@ PATIENCE = 25.0
 before somebody else might repeat it."""
 LANES = 16
 """Parties served at once."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -223,7 +221,13 @@ def _try(
     except Exception as error:  # noqa: BLE001 - our own fault in one message is not the others'
         outcome = Outcome("failed", type(error).__name__)
     if outcome.kind != "sent":
-        log.warning("message %s %s: %s", claimed.id, outcome.kind, outcome.detail)
+        tell(
+            "message.failed",
+            message=str(claimed.id),
+            channel=lane.channel,
+            code=outcome.kind,
+            result=outcome.detail,
+        )
     return outcome
 
 

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Mail server, smtp://user:password@host:port, or smtps:// for TLS from the "
-        "first byte. Empty: mail is written to the log of the worker instead.",
+        "first byte. Empty: the log of the worker notes a mail's id instead.",
     )
     mail_from: str = Field(
         default="banjie@localhost",
@@ -104,6 +104,18 @@ class Settings(BaseSettings):
     )
     webhook_timeout: float = Field(
         default=10.0, gt=0, le=30, description="Seconds one try of a webhook may take in all."
+    )
+    proxies: str = Field(
+        default="",
+        pattern=r"^[0-9A-Fa-f.:/, ]*$",
+        description="Addresses or networks of reverse proxies, with commas between, whose "
+        "X-Forwarded-For and X-Forwarded-Proto are believed. Empty: nobody's.",
+    )
+    disk_reserve: int = Field(
+        default=256,
+        ge=0,
+        description="MiB of the disk that stay free for the database: below, reading goes on and "
+        "whatever would write is answered 503. 0 switches it off.",
     )
     webhook_hosts: str = Field(
         default="",

@@ -2,12 +2,11 @@
 
 Safe to run any number of times at once: a sweeper takes only clocks nobody else holds, reads them
 again under the lock, and the rung's row is unique. An item that moved in the meantime has no clock
-left to ring. One broken item stops nothing: it is put off for an hour and said in the log.
+left to ring. One broken item stops nothing: it is put off for an hour and told in the log.
 """
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ from engine import effects
 from engine.database import execute, passing
 from engine.dossier import READ_MANY, Dossier
 from engine.entries import Entries
-from engine.errors import BanjieError, Refused
+from engine.errors import Refused
 from engine.people import SYS
 from engine.record import record, settle
+from engine.telling import tell, told_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,8 +48,6 @@ WHERE c.next_rung_at <= %s ORDER BY c.next_rung_at, c.id LIMIT %s
 FOR NO KEY UPDATE OF i, c SKIP LOCKED
 """
 """The item first: passing over an item somebody holds must not leave its clock locked."""
-
-log = logging.getLogger(__name__)
 
 
 def sweep(
@@ -88,7 +86,7 @@ def _batch(
     except Exception as error:
         if passing(error):
             raise
-        log.warning("sweep: a batch failed, going one by one: %s", _kind(error))
+        tell("sweep.split", **told_of(error))
         climbed, apart = 0, _read(session, casework, items, moment)
     for dossier in apart:
         climbed += _climb_alone(session, casework, dossier, ringing)
@@ -131,7 +129,7 @@ def _climb_alone(session: Session, casework: Casework, dossier: Dossier, ringing
     except Exception as error:
         if passing(error):
             raise
-        log.warning("sweep: item %s put off: %s", dossier.number, _kind(error))
+        tell("sweep.put_off", item=dossier.number, **told_of(error))
         _put_off(session, ringing, dossier, PUT_OFF)
         return 0
     for transition in lapsing:
@@ -140,17 +138,12 @@ def _climb_alone(session: Session, casework: Casework, dossier: Dossier, ringing
                 casework.advance_by_sys(session, dossier.id, transition, dossier.now)
         except Refused as refusal:
             # not yet lawful (no record of delivery, say): asked again tomorrow
-            log.info("sweep: item %s does not lapse yet: %s", dossier.number, refusal.code)
+            tell("lapse.waits", item=dossier.number, code=refusal.code)
         except Exception as error:
             if passing(error):
                 raise
-            log.warning("sweep: item %s cannot lapse: %s", dossier.number, _kind(error))
+            tell("lapse.failed", item=dossier.number, **told_of(error))
     return len(rungs) + len(lapsing)
-
-
-def _kind(error: Exception) -> str:
-    """What went wrong, without any value: the words of an error may quote what it met."""
-    return error.code if isinstance(error, BanjieError) else type(error).__name__
 
 
 def _has_child(dossier: Dossier, workflow: str) -> bool:
@@ -181,7 +174,7 @@ def _put_off_unknown(session: Session, ringing: set[int], known: set[int], now: 
         (now + PUT_OFF, list(ringing), list(known)),
     ).rowcount
     if put_off:
-        log.warning("sweep: %s clocks of workflow versions not loaded here are put off", put_off)
+        tell("sweep.unknown", count=put_off)
 
 
 def _stands_apart(casework: Casework, dossier: Dossier, ringing: set[int]) -> bool:

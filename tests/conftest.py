@@ -24,6 +24,7 @@ import redis
 from hypothesis import settings as hypothesis_settings
 
 from adapters.embedded import Postgres, Valkey
+from engine import telling
 from engine.keys import Keyring
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _IN_A_HURRY = {
     "max_wal_size": "1GB",
 }
 
+telling.strict = True
 hypothesis_settings.register_profile("banjie", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("banjie")
 

@@ -28,12 +28,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 COUNTER = """
 import os
+import uvicorn
 from fastapi import FastAPI
-def create_app():
-    app = FastAPI()
-    @app.get("/api/v1/healthz")
-    def healthz() -> int: return os.getpid()
-    return app
+from engine.settings import Settings
+app = FastAPI()
+@app.get("/api/v1/healthz")
+def healthz() -> int: return os.getpid()
+uvicorn.run(app, port=Settings().port)
 """
 WORKER = """
 from celery import Celery
@@ -61,7 +62,7 @@ class Office:
     def __init__(self, home: Path) -> None:
         self.home = home
         office = home / "programs"
-        for name, text in (("api/main.py", COUNTER), ("adapters/worker.py", WORKER)):
+        for name, text in (("api/__main__.py", COUNTER), ("adapters/worker.py", WORKER)):
             (office / name).parent.mkdir(parents=True, exist_ok=True)
             (office / name).write_text(text)
             (office / name).with_name("__init__.py").touch()
@@ -111,7 +112,7 @@ class Office:
         found: dict[str, int] = {}
         for pid in listed.split():
             command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            for word in ("uvicorn", "beat", "worker"):
+            for word in ("api", "beat", "worker"):
                 if word in command:
                     found[word] = int(pid)
             for word in ("postgres", "valkey-server"):
@@ -159,9 +160,9 @@ def test_an_office_heals_itself_and_leaves_nothing_behind(home: Path) -> None:
     """Kill -9 of counter, PostgreSQL and Valkey is healed; SIGTERM ends all five within 20 s, rc 0."""
     with running(home) as office:
         before = office.family()
-        for word in ("uvicorn", "postgres", "valkey-server"):
+        for word in ("api", "postgres", "valkey-server"):
             os.kill(before[word], signal.SIGKILL)
-        assert until(lambda: office.counter() not in {0, before["uvicorn"]}, 30)
+        assert until(lambda: office.counter() not in {0, before["api"]}, 30)
         assert until(lambda: len(office.family()) == 5, 30)
         after = office.family()
         assert after["postgres"] != before["postgres"]
@@ -198,7 +199,7 @@ def test_no_child_outlives_a_killed_supervisor_and_the_next_one_starts(home: Pat
         office.process.kill()
         office.process.communicate()
         office.process = office.launch()
-        assert until(lambda: office.counter() not in {0, family["uvicorn"]}, 60)
+        assert until(lambda: office.counter() not in {0, family["api"]}, 60)
         assert until(lambda: are_gone(list(family.values())), 10)
         office.process.send_signal(signal.SIGINT)
         office.process.communicate(timeout=20)

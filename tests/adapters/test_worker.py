@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TEXT = "urge"
+READY = '"event":"worker.ready"'
 LAW = {
     "rules.yaml": """
 rules:
@@ -119,9 +120,9 @@ class Yard:
     def worker(self) -> Program:
         """Start a worker and wait until it listens."""
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-        ready = self.log.read_text().count(" ready.") if self.log.exists() else 0
+        ready = self.log.read_text().count(READY) if self.log.exists() else 0
         program = self.start("worker", "--concurrency", "2", *quiet)
-        until(lambda: self.log.read_text().count(" ready.") > ready)
+        until(lambda: self.log.read_text().count(READY) > ready)
         return program
 
     def beat(self) -> Program:

@@ -206,7 +206,9 @@ def test_right_wrong_and_unknown_cost_one_hash_each(
         assert len(hashed) == 1
 
 
-def test_the_code_is_nowhere_but_in_the_body(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_code_is_nowhere_but_in_the_body(
+    desk: Desk, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     """After every way it can come in: not in the log, no header, no kept answer, no table at all."""
     caplog.set_level(logging.DEBUG)
     receipt = desk.submit()
@@ -233,6 +235,7 @@ def test_the_code_is_nowhere_but_in_the_body(desk: Desk, caplog: pytest.LogCaptu
     said = "\n".join(
         record.getMessage() for record in caplog.records if not record.name.startswith("httpx")
     )  # httpx is the test's own client
+    said += capsys.readouterr().err
     assert "/api/v1" in said or "/submissions/track" in said
     dump = everything(desk)
     for code in (receipt["code"], wrong):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, time
@@ -229,15 +228,16 @@ def test_a_network_is_an_address_or_a_subscriber(first: str, second: str, *, sam
     assert (marks.network(first) == marks.network(second)) is same
 
 
-def test_the_house_is_warned_of_guesses(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_house_is_warned_of_guesses(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     """At ten wrong codes for one number, and again at a hundred; the line names no number."""
     number = desk.submit()["number"]
-    caplog.set_level(logging.WARNING, "banjie.security")
     waits(desk, number, "0" * 16, 9)
-    assert not [r for r in caplog.records if r.name == "banjie.security"]
+    assert "codes.guessed" not in capsys.readouterr().err
     waits(desk, number, "0" * 16, 4)
-    said = [r.getMessage() for r in caplog.records if r.name == "banjie.security"]
-    assert said == ["codes are being guessed: 10 wrong ones for one number within the hour"]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    said = [line for line in lines if line["event"] == "codes.guessed"]
+    assert [(line["count"], line["of"]) for line in said] == [(10, "number")]
+    assert number not in str(lines)
     assert [count for count in range(5000) if tries.alarming(count)] == [10, 100, 1000]
 
 
