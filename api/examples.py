@@ -59,19 +59,6 @@ SESSION = {
     "expires_at": "2026-12-10T04:05:07+08:00",
 }
 
-CHALLENGE = {
-    "parameters": {
-        "algorithm": "PBKDF2/SHA-256",
-        "cost": 5000,
-        "keyLength": 32,
-        "keyPrefix": "00",
-        "nonce": "323982175aa0553f2f120a826a6d5b9d",
-        "salt": "40fa061ce25752b94c0603d980114d81",
-        "expiresAt": 1795425243,
-    },
-    "signature": sha256(b"example").hexdigest(),
-}
-
 ENTRY: dict[str, Any] = {
     "number": NUMBER,
     **GRIEVANCE,
@@ -335,6 +322,7 @@ TRACKED = {
             "paused": False,
         }
     ],
+    "unread": 1,
     "messages": [
         {
             "at": ACCEPTED_AT,
@@ -375,8 +363,6 @@ TRACKED = {
 ANSWERS = {
     "Receipt": RECEIPT,
     "Session": SESSION,
-    "PortalSession": SESSION,
-    "Challenge": CHALLENGE,
     "Worklist": WORKLIST,
     "Item": ITEM,
     "Journal": JOURNAL,

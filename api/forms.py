@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 MOST = 100
+MOST_MESSAGE = 4000
 NUMBER = "执诉2026-0234386116"
 CODE = "0123456789012345"
 PLAIN = r"^[^\x00-\x1f\x7f]+$"
@@ -245,12 +246,36 @@ class Note(Form):
     text: Annotated[Words, Field(examples=["已电话联系当事人,约定周三来局。"])]
 
 
+Message = Annotated[str, _text(MOST_MESSAGE), AfterValidator(storable)]
+
+
+class Wording(Form):
+    """Words of the petitioner to the office."""
+
+    body: Annotated[Message, Field(examples=["请问调查到什么程度了?"])]
+
+
 class Told(Form):
-    """One of the office's texts, for the petitioner, the holders or a role."""
+    """One of the office's texts, for the petitioner, the holders or a role; or own words, for the
+    petitioner alone, who reads them in the portal.
+    """
 
     to: Annotated[Name, Field(examples=["public"], description="public, holder, or a role.")]
-    text: Annotated[Name, Field(examples=["supplement_needed"], description="A text's name.")]
+    text: Annotated[
+        Name | None, Field(examples=["supplement_needed"], description="A text's name.")
+    ] = None
     note: Annotated[Words | None, Field(description="Kept in the house, never sent.")] = None
+    body: Annotated[
+        Message | None, Field(description="Own words, instead of `text`; to: public only.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.text is None) == (self.body is None):
+            raise ValueError("text 与 body 写一个 (give either text or body)")
+        if self.body is not None and (self.to != "public" or self.note is not None):
+            raise ValueError("body 只写给当事人,不附 note (own words go to public, without a note)")
+        return self
 
 
 class Bulk(Form):

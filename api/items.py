@@ -23,8 +23,8 @@ from api.forms import (
     Transition,
     WorklistQuery,
 )
-from api.schemas import Drafts, Item, Journal, Worklist
-from engine import reminders, views
+from api.schemas import Correspondence, Drafts, Item, Journal, Worklist
+from engine import conversation, reminders, views
 from engine.desk import REQUESTS
 from engine.errors import Invalid
 from engine.queries import Filters, worklist
@@ -208,20 +208,43 @@ def note(number: Number, form: Note, revision: Revision, act: Act) -> Response:
     return act.answer(write)
 
 
+@router.get("/items/{number}/messages", response_model=Correspondence, summary="What was written")
+def read_messages(number: Number, look: Look, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """What petitioner and office wrote to each other, oldest first, for those who work on the item.
+    While the petitioner waits for an answer the item has a deadline `unanswered`.
+    """
+    counter = look.counter
+
+    def listed(session: Session, actor: Actor) -> Answer:
+        after = counter.cursors.read(cursor)
+        page = conversation.shown_to_staff(
+            session, counter.casework, actor, number, after=after, limit=limit
+        )
+        return Answer(counter.cursors.listed(page))
+
+    return look.look(listed)
+
+
 @router.post(
     "/items/{number}/messages", response_model=Item, status_code=201, summary="Tell somebody"
 )
 def tell(number: Number, form: Told, revision: Revision, act: Act) -> Response:
-    """Send one of the office's own texts about an item to the petitioner, the holders or a role.
-    Free words never leave the house; `note` is kept beside the item.
+    """Send one of the office's own texts about an item to the petitioner, the holders or a role, or
+    write to the petitioner in own words (`body`). Those are read in the portal, under the name of a
+    unit and a role; what is pushed says only that there is a message. `note` is kept beside the item.
     """
     casework = act.counter.casework
 
     def say(session: Session, actor: Actor) -> Answer:
-        words = form.note or ""
-        reminders.tell(
-            session, casework, number, actor, form.to, form.text, words, revision=revision
-        )
+        if form.text is None:
+            conversation.answer(
+                session, casework, number, actor, form.body or "", revision=revision
+            )
+        else:
+            words = form.note or ""
+            reminders.tell(
+                session, casework, number, actor, form.to, form.text, words, revision=revision
+            )
         return of_item(views.view_after(session, casework, actor, number), 201)
 
     return act.answer(say)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from api import examples, examples_log, examples_office
+from api import examples, examples_log, examples_office, examples_portal
 from api.problems import MEDIA_TYPE, kinds, status_of, title_of
 from api.schemas import Problem
 
@@ -102,7 +102,9 @@ def _show_examples(document: dict[str, Any]) -> None:
     """An example of each answer and of each list filter. Set here and not on the models: what
     FastAPI makes of a model loses the members that are null.
     """
-    for name, answer in (examples.ANSWERS | examples_office.ANSWERS | examples_log.ANSWERS).items():
+    rooms = (examples, examples_office, examples_log, examples_portal)
+    answers = {name: answer for room in rooms for name, answer in room.ANSWERS.items()}
+    for name, answer in answers.items():
         document["components"]["schemas"][name]["examples"] = [answer]
     for operations in document["paths"].values():
         for operation in operations.values():

@@ -13,9 +13,10 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from api.counter import Answer, IdempotencyKey, Process, sent
-from api.forms import Move, Tracking, Transition
+from api.forms import Cursor, Limit, Move, Tracking, Transition, Wording
 from api.petitioners import Visitor, begin_session, let_in, shown, use_right
-from api.schemas import Challenge, PortalSession, Tracked
+from api.schemas import Challenge, Conversation, PortalSession, Posted, Tracked
+from engine import conversation
 from engine.answers import Given
 
 if TYPE_CHECKING:
@@ -80,3 +81,33 @@ def use(name: Transition, form: Move, visitor: Visitor) -> Response:
         return Answer(use_right(visitor.counter, session, number, name, form.data))
 
     return visitor.act(move)
+
+
+@router.get("/messages", response_model=Conversation, summary="What was written")
+def read_messages(visitor: Visitor, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """What petitioner and office wrote to each other, oldest first. What is shown counts as read:
+    `unread` of the item tells how many messages of the office are new.
+    """
+    counter = visitor.counter
+
+    def listed(session: Session, number: str) -> Answer:
+        after = counter.cursors.read(cursor)
+        page = conversation.shown_to_petitioner(
+            session, counter.casework, number, after=after, limit=limit
+        )
+        return Answer(counter.cursors.listed(page))
+
+    return visitor.look(listed)
+
+
+@router.post("/messages", response_model=Posted, status_code=201, summary="Write to the office")
+def write(form: Wording, visitor: Visitor) -> Response:
+    """Write to whoever handles the item; twenty messages a day, and until the item ends. The office
+    owes an answer: a deadline runs until there is one.
+    """
+
+    def post(session: Session, number: str) -> Answer:
+        dossier = conversation.write(session, visitor.counter.casework, number, form.body)
+        return Answer({"seq": dossier.seq, "at": dossier.now}, 201)
+
+    return visitor.act(post)

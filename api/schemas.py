@@ -265,6 +265,49 @@ class Messages(Listed):
     items: list[MessageView]
 
 
+class PetitionerMessage(BaseModel):
+    """A message as the petitioner sees it: of the office a unit and a role, never a name; `body` is
+    null where it was erased.
+    """
+
+    seq: int
+    at: datetime
+    from_: Annotated[Literal["petitioner", "office"], Field(alias="from")]
+    unit: str | None
+    role: str | None
+    body: str | None
+
+
+class Conversation(Listed):
+    """What petitioner and office wrote, oldest first."""
+
+    items: list[PetitionerMessage]
+
+
+class CaseMessage(BaseModel):
+    """A message as those who work on the item see it."""
+
+    seq: int
+    at: datetime
+    from_: Annotated[Literal["petitioner", "office"], Field(alias="from")]
+    actor: str | None
+    role: str
+    body: str | None
+
+
+class Correspondence(Listed):
+    """What petitioner and office wrote, oldest first."""
+
+    items: list[CaseMessage]
+
+
+class Posted(BaseModel):
+    """A message is in the house: the number and the moment of its event."""
+
+    seq: int
+    at: datetime
+
+
 class Letter(BaseModel):
     """A message in words."""
 
@@ -312,6 +355,7 @@ class Tracked(BaseModel):
     due: dict[str, Any] | None
     deadlines: list[dict[str, Any]]
     messages: list[dict[str, Any]]
+    unread: int
     letters: list[dict[str, Any]]
     rights: list[dict[str, Any]]
     receipt: SignedReceipt

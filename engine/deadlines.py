@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from engine.definition import Deadline, Rulebook, Rung, Workflow
 
 IDLE = "idle"
+UNANSWERED = "unanswered"
+"""The clock of a petitioner's message: a limit that no file declares and no move stops."""
+UNANSWERED_TITLES = ("答复来信", "Answer to a message")
 LAST_SHARE = 0.10  # an extension asked in the last tenth of the limit is an abuse of the clock
 LAST_MINUTES = timedelta(minutes=10)
 MOST_STARTED = 1000
@@ -342,6 +345,14 @@ class Clockwork:
 
     def _day_of_month(self, clock: Clock) -> int | None:
         return self.rulebook.rule(clock.rule, clock.rule_since).day_of_month
+
+
+def titles(workflow: Workflow, clock: Clock, state: str) -> tuple[str, str]:
+    """What a clock is called, in Chinese and English; one of standing still by the state."""
+    if clock.name == UNANSWERED:
+        return UNANSWERED_TITLES
+    spec = workflow.deadlines.get(clock.name) or workflow.states[state]
+    return spec.title, spec.title_en
 
 
 def _stop(clock: Clock, now: datetime) -> Clock:

@@ -23,6 +23,7 @@ _CALENDAR_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # no week dates, no o
 MOST_TEXT = 200
 MOST_LONG_TEXT = 20_000
 MOST_NOTE = 2000
+MOST_MESSAGE = 4000
 MOST_LINES = 50
 MOST_RECORDS = 500
 MOST_NUMBER = 1_000_000_000
@@ -163,12 +164,21 @@ def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int
 
 def note_text(value: object) -> str:
     """The text of a note. Raises Invalid where it is empty, too long or cannot be kept."""
+    return _words("/text", value, MOST_NOTE)
+
+
+def message_text(value: object) -> str:
+    """The text of a message between petitioner and office. Raises Invalid like `note_text`."""
+    return _words("/body", value, MOST_MESSAGE)
+
+
+def _words(pointer: str, value: object, most: int) -> str:
     try:
-        text = _text(value, MOST_NOTE)
+        text = _text(value, most)
     except _WrongError as wrong:
-        raise Invalid([("/text", str(wrong))]) from None
-    if not text.strip():
-        raise Invalid([("/text", "请填写内容。Write something.")])
+        raise Invalid([(pointer, str(wrong))]) from None
+    if _blank(text):
+        raise Invalid([(pointer, "请填写内容。Write something.")])
     return text
 
 

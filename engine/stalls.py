@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import effects
 from engine.database import execute, passing
+from engine.deadlines import titles
 from engine.dossier import READ_MANY, Dossier
 from engine.entries import Entries
 from engine.errors import Refused
@@ -280,9 +281,8 @@ def _climb_one(
 
 
 def _extra(dossier: Dossier, clock: Clock, rung: Rung) -> dict[str, Any]:
-    spec = dossier.workflow.deadlines.get(clock.name)
     return {
-        "deadline": spec.title if spec else dossier.workflow.states[dossier.state].title,
+        "deadline": titles(dossier.workflow, clock, dossier.state)[0],
         "due_on": clock.due_on.isoformat() if clock.due_on else "",
         "act": ACTS[rung.act],
         "level": rung.level,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine import effects
 from engine.boards import told_text
 from engine.database import execute
+from engine.deadlines import titles
 from engine.desk import not_found
 from engine.dossier import READ, Dossier
 from engine.paging import Page, last_number
@@ -157,10 +158,9 @@ def _deadline(
     desk: Casework, dossier: Dossier, clock: Clock, climbed: Mapping[str, Any]
 ) -> dict[str, Any]:
     clockwork = desk.clockwork(dossier.bound, dossier.calendar)
-    spec = dossier.workflow.deadlines.get(clock.name)
     return {
         "name": clock.name,
-        "title": spec.title if spec else dossier.workflow.states[dossier.state].title,
+        "title": titles(dossier.workflow, clock, dossier.state)[0],
         "kind": clock.kind,
         "rule": clock.rule,
         "span": str(clock.span),
@@ -301,6 +301,7 @@ def track_view(session: Session, desk: Casework, public: Actor, number: str) -> 
     )
     duties = [c for c in dossier.clocks if c.kind == "limit" and c.ladder]
     duties.sort(key=lambda clock: (clock.due_at is None, clock.due_at, clock.id))
+    due = next((clock for clock in duties if clock.name in workflow.deadlines), None)
     return {
         "number": number,
         "workflow": workflow.workflow,
@@ -317,9 +318,10 @@ def track_view(session: Session, desk: Casework, public: Actor, number: str) -> 
         },
         "unit": {"code": unit.code, "name": unit.name},
         "received_at": dossier.received_at,
-        "due": _due(desk, dossier, duties[0]) if duties else None,
+        "due": _due(desk, dossier, due) if due else None,
         "deadlines": [_due(desk, dossier, clock, working=False) for clock in duties],
         "messages": [_message(desk, row) for row in told],
+        "unread": _unread(session, dossier),
         "letters": [
             {
                 "title": row["title"],
@@ -331,6 +333,19 @@ def track_view(session: Session, desk: Casework, public: Actor, number: str) -> 
         ],
         "rights": _rights(desk, dossier, public),
     }
+
+
+UNREAD = """
+SELECT count(*) AS count FROM event WHERE item_id = %(item)s AND act = 'message'
+AND actor_id IS NOT NULL
+AND seq > coalesce((SELECT seq FROM petitioner_read WHERE item_id = %(item)s), 0)
+"""
+
+
+def _unread(session: Session, dossier: Dossier) -> int:
+    """How many messages of the office the petitioner has not read (`engine.conversation`)."""
+    row = execute(session, UNREAD, {"item": dossier.id}).fetchone()
+    return row["count"] if row else 0
 
 
 def _plain(state: str, unit: str, *, final: bool) -> str:
@@ -345,11 +360,11 @@ def _message(desk: Casework, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _due(desk: Casework, dossier: Dossier, clock: Clock, *, working: bool = True) -> dict[str, Any]:
-    spec = dossier.workflow.deadlines[clock.name]
+    title, title_en = titles(dossier.workflow, clock, dossier.state)
     found: dict[str, Any] = {
         "name": clock.name,
-        "title": spec.title,
-        "title_en": spec.title_en,
+        "title": title,
+        "title_en": title_en,
         "due_on": clock.due_on,
         "due_at": clock.due_at,
         "provisional": clock.provisional,

@@ -1,0 +1,62 @@
+"""Examples for the OpenAPI document: answers of the citizens' portal. All of them are invented."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from api.examples import CURSOR, NOW, SESSION
+
+CHALLENGE = {
+    "parameters": {
+        "algorithm": "PBKDF2/SHA-256",
+        "cost": 5000,
+        "keyLength": 32,
+        "keyPrefix": "00",
+        "nonce": "323982175aa0553f2f120a826a6d5b9d",
+        "salt": "40fa061ce25752b94c0603d980114d81",
+        "expiresAt": 1795425243,
+    },
+    "signature": sha256(b"example").hexdigest(),
+}
+
+ANSWERS: dict[str, Any] = {
+    "PortalSession": SESSION,
+    "Challenge": CHALLENGE,
+    "Conversation": {
+        "items": [
+            {
+                "seq": 5,
+                "at": NOW,
+                "from": "petitioner",
+                "unit": None,
+                "role": None,
+                "body": "请问调查到什么程度了?",
+            },
+            {
+                "seq": 6,
+                "at": NOW,
+                "from": "office",
+                "unit": "执法稽查科",
+                "role": "承办人",
+                "body": "已向窗口调取当日记录,预计下周书面答复。",
+            },
+        ],
+        "next": CURSOR,
+    },
+    "Correspondence": {
+        "items": [
+            {
+                "seq": 6,
+                "at": NOW,
+                "from": "office",
+                "actor": "handler1",
+                "role": "handler",
+                "body": "已向窗口调取当日记录,预计下周书面答复。",
+            }
+        ],
+        "next": CURSOR,
+    },
+    "Posted": {"seq": 5, "at": NOW},
+}
+"""An example of each answer, by the name of its schema."""
