@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from api.examples import CURSOR, NOW, SESSION
+from api.examples import CURSOR, GRIEVANCE, NOW, SESSION
 
 CHALLENGE = {
     "parameters": {
@@ -56,6 +56,41 @@ ANSWERS: dict[str, Any] = {
             }
         ],
         "next": CURSOR,
+    },
+    "Rights": {
+        **GRIEVANCE,
+        "on": "2026-12-09",
+        "sections": [
+            {
+                "title": "办理期限",
+                "title_en": "Time limits",
+                "body": "转送:5日(法定期限;河南省优化营商环境条例 第七十八条:五日内转有关部门)",
+                "body_en": "Transfer: 5 days (statutory)",
+            }
+        ],
+        "limits": [
+            {
+                "deadline": "transfer",
+                "title": "转送",
+                "title_en": "Transfer",
+                "rule": "grv.transfer",
+                "span": "5 days",
+                "span_zh": "5日",
+                "extension": None,
+                "extension_zh": None,
+                "weight": "statutory",
+                "source": "河南省优化营商环境条例 第七十八条:五日内转有关部门",
+            }
+        ],
+        "acts": [
+            {
+                "transition": "object",
+                "title": "提出异议",
+                "title_en": "Object",
+                "states": ["已答复"],
+                "fields": ["异议理由"],
+            }
+        ],
     },
     "Posted": {"seq": 5, "at": NOW},
 }

@@ -227,7 +227,7 @@ class RecusalRequest(Form):
     lift: Annotated[bool, Field(description="Ask that they may come back.")] = False
 
 
-class PublicRecusal(Tracking):
+class RecusalWish(Form):
     """Why the petitioner thinks that somebody should stay out of the item."""
 
     officer: Annotated[
@@ -238,6 +238,10 @@ class PublicRecusal(Tracking):
         Literal["party_or_relative", "interest", "other"], Field(examples=["party_or_relative"])
     ]
     reason: Annotated[Words, Field(examples=["承办人是对方经营者的弟弟。"])]
+
+
+class PublicRecusal(Tracking, RecusalWish):
+    """The same with number and code."""
 
 
 class Note(Form):

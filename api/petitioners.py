@@ -36,6 +36,7 @@ from engine.errors import NotFound, TooMany
 from engine.people import PUBLIC
 from engine.signatures import receipt
 from engine.telling import tell
+from engine.recusals import Application
 from engine.views import track_view
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
     from starlette.responses import Response
+
+    from api.forms import RecusalWish
 
 CHALLENGE = "/api/v1/portal/challenge"
 INSTEAD = f"也可先完成验证再试。 Or solve a challenge and send it as `altcha`: GET {CHALLENGE}."
@@ -134,6 +137,17 @@ def use_right(
 ) -> dict[str, Any]:
     """A right of the petitioner, used; the item as they see it afterwards."""
     counter.casework.advance(session, number, transition, PUBLIC, data)
+    return shown(counter, session, number)
+
+
+def want_recusal(
+    counter: Counter, session: Session, number: str, wish: RecusalWish
+) -> dict[str, Any]:
+    """The petitioner asks that somebody stay out; the item as they see it afterwards."""
+    officers = (wish.officer,) if wish.officer else ()
+    counter.casework.ask_recusal(
+        session, number, PUBLIC, Application(officers, wish.ground, wish.reason)
+    )
     return shown(counter, session, number)
 
 

@@ -7,17 +7,19 @@ the code each time. The code is in one POST body and nowhere else.
 # ruff: noqa: TC001 - FastAPI reads these annotations while running
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from api.counter import Answer, IdempotencyKey, Process, sent
-from api.forms import Cursor, Limit, Move, Tracking, Transition, Wording
-from api.petitioners import Visitor, begin_session, let_in, shown, use_right
-from api.schemas import Challenge, Conversation, PortalSession, Posted, Tracked
+from api.counter import Answer, Counter, IdempotencyKey, Process, sent
+from api.forms import Cursor, Limit, Move, RecusalWish, Tracking, Transition, Wording, WorkflowName
+from api.petitioners import Visitor, begin_session, let_in, shown, use_right, want_recusal
+from api.schemas import Challenge, Conversation, PortalSession, Posted, Rights, Tracked
 from engine import conversation
 from engine.answers import Given
+from engine.rights import rights_of
+from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -81,6 +83,48 @@ def use(name: Transition, form: Move, visitor: Visitor) -> Response:
         return Answer(use_right(visitor.counter, session, number, name, form.data))
 
     return visitor.act(move)
+
+
+@router.get("/rights/{name}", response_model=Rights, summary="My rights, before I submit")
+def rights_before(name: WorkflowName, counter: Process) -> Response:
+    """What happens with a submission, by when, who may know, and what its petitioner may do: in
+    plain words, Chinese and English, without a login. The limits are those the office counts by.
+    """
+
+    def told(session: Session) -> dict[str, Any]:
+        return _rights(counter, session, name)
+
+    return sent(Given(200, orjson.dumps(counter.database.perform(told))))
+
+
+@router.get("/rights", response_model=Rights, summary="My rights")
+def rights(visitor: Visitor) -> Response:
+    """The same for the petitioner's item."""
+
+    def told(session: Session, number: str) -> Answer:
+        workflow = shown(visitor.counter, session, number)["workflow"]
+        return Answer(_rights(visitor.counter, session, workflow))
+
+    return visitor.look(told)
+
+
+def _rights(counter: Counter, session: Session, workflow: str) -> dict[str, Any]:
+    house = counter.casework.house(session)
+    office = house.office.units[house.office.root].name
+    today = house.now.astimezone(SHANGHAI).date()
+    return rights_of(counter.casework.catalog, workflow, office, today)
+
+
+@router.post("/recusals", response_model=Tracked, summary="Ask for recusal")
+def ask_recusal(form: RecusalWish, visitor: Visitor) -> Response:
+    """What POST /submissions/recusals does: ask that whoever handles the item, or somebody by name,
+    stay out of it.
+    """
+
+    def ask(session: Session, number: str) -> Answer:
+        return Answer(want_recusal(visitor.counter, session, number, form))
+
+    return visitor.act(ask)
 
 
 @router.get("/messages", response_model=Conversation, summary="What was written")

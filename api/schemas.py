@@ -301,6 +301,52 @@ class Correspondence(Listed):
     items: list[CaseMessage]
 
 
+class Paragraph(BaseModel):
+    """A paragraph of the rights."""
+
+    title: str
+    title_en: str
+    body: str
+    body_en: str
+
+
+class LimitView(BaseModel):
+    """A limit with the rule it follows; `weight` says how binding the source is."""
+
+    deadline: str
+    title: str
+    title_en: str
+    rule: str
+    span: str
+    span_zh: str
+    extension: str | None
+    extension_zh: str | None
+    weight: Literal["statutory", "policy", "internal"]
+    source: str
+
+
+class PublicActView(BaseModel):
+    """Something the petitioner may do: from which states, and what it asks for."""
+
+    transition: str
+    title: str
+    title_en: str
+    states: list[str]
+    fields: list[str]
+
+
+class Rights(BaseModel):
+    """What a petitioner is told of procedure and rights; limits as they stand on a day."""
+
+    workflow: str
+    title: str
+    title_en: str
+    on: date
+    sections: list[Paragraph]
+    limits: list[LimitView]
+    acts: list[PublicActView]
+
+
 class Posted(BaseModel):
     """A message is in the house: the number and the moment of its event."""
 

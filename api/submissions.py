@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.counter import IdempotencyKey, Process, answered, asked, sent
 from api.forms import PublicAct, PublicRecusal, Submission, Tracking
-from api.petitioners import admit, let_in, shown, use_right
+from api.petitioners import admit, let_in, shown, use_right, want_recusal
 from api.schemas import Receipt, Tracked
 from engine.answers import Given
 from engine.codes import derive_code, hash_code
@@ -117,10 +117,7 @@ def ask_recusal(
     let_in(counter, request, form.number, form.code, form.altcha)
 
     def ask(session: Session) -> Given:
-        officers = (form.officer,) if form.officer else ()
-        wanted = Application(officers, form.ground, form.reason)
-        counter.casework.ask_recusal(session, form.number, PUBLIC, wanted)
-        view = shown(counter, session, form.number)
+        view = want_recusal(counter, session, form.number, form)
         return Given(200, orjson.dumps(view))
 
     claim = asked(counter, request, f"item:{form.number}", idempotency_key)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from adapters.sample import PEOPLE
 from engine import conversation, stalls
 from engine.journal import verify
@@ -14,6 +12,7 @@ from tests.api.conftest import ACCEPTANCE, GRIEVANCE
 from tests.api.test_portal import API, enter, everything
 
 if TYPE_CHECKING:
+    import pytest
     from httpx import Response
 
     from tests.api.conftest import Desk
