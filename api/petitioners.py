@@ -34,9 +34,9 @@ from engine.database import execute
 from engine.desk import not_found
 from engine.errors import NotFound, TooMany
 from engine.people import PUBLIC
+from engine.recusals import Application
 from engine.signatures import receipt
 from engine.telling import tell
-from engine.recusals import Application
 from engine.views import track_view
 
 if TYPE_CHECKING:

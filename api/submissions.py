@@ -22,7 +22,6 @@ from api.schemas import Receipt, Tracked
 from engine.answers import Given
 from engine.codes import derive_code, hash_code
 from engine.people import PUBLIC
-from engine.recusals import Application
 from engine.signatures import receipt
 
 if TYPE_CHECKING:
