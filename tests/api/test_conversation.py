@@ -89,7 +89,7 @@ def test_the_petitioner_learns_no_name(desk: Desk) -> None:
 
 
 def test_words_stay_in_the_vault_and_a_push_carries_none(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    desk: Desk, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In no table in clear, no log, no push; the journal commits to them and is whole."""
     caplog.set_level(logging.DEBUG)
@@ -98,9 +98,11 @@ def test_words_stay_in_the_vault_and_a_push_carries_none(
     ask(desk, mine, **{"Idempotency-Key": "q"})
     reply(desk, receipt["number"])
     kept = everything(desk)
+    said = caplog.text + capsys.readouterr().err
+    assert "/portal/messages" in said
     for words in (QUESTION, REPLY):
         assert words not in kept
-        assert words not in caplog.text
+        assert words not in said
     pushed = desk.one(
         "SELECT count(*) FROM message WHERE text = 'petitioner_wrote' AND recipient_id IS NOT NULL"
     )
