@@ -77,6 +77,23 @@ ENTRY: dict[str, Any] = {
     "closed_at": None,
     "assignees": [],
 }
+GAP: dict[str, Any] = {
+    "number": NUMBER,
+    "workflow": "grievance",
+    "state": "investigating",
+    "kind": "reassign",
+    "roles": ["handler"],
+    "detail": "须改派承办人。Other people must be assigned as Handler.",
+    "remedy": {
+        "kind": "reassign",
+        "people": ["handler2", "law_handler"],
+        "role": "handler",
+        "detail": "可由unit_head改派承办人:handler2、law_handler。"
+        "unit_head can assign as Handler: handler2, law_handler.",
+    },
+}
+GAPS = {"items": [GAP]}
+
 WORKLIST = {"items": [ENTRY], "next": CURSOR}
 
 HOLDERS = ["holder", "unit_head"]
@@ -160,6 +177,7 @@ ITEM = ENTRY | {
     ],
     "children": [],
     "parent": None,
+    "declared": [],
 }
 
 JOURNAL = {
@@ -364,6 +382,9 @@ ANSWERS = {
     "Receipt": RECEIPT,
     "Session": SESSION,
     "Worklist": WORKLIST,
+    "Gaps": GAPS,
+    "GapView": GAP,
+    "RemedyView": GAP["remedy"],
     "Item": ITEM,
     "Journal": JOURNAL,
     "Drafts": DRAFTS,

@@ -227,6 +227,48 @@ class RecusalRequest(Form):
     lift: Annotated[bool, Field(description="Ask that they may come back.")] = False
 
 
+class Declaration(Form):
+    """That nothing binds somebody to an item; or, with `conflict`, that something does."""
+
+    conflict: Annotated[
+        bool, Field(examples=[False], description="I must stay out: an application for recusal.")
+    ] = False
+    ground: Annotated[
+        Literal["party_or_relative", "interest", "other"],
+        Field(description="With `conflict`: what binds me."),
+    ] = "other"
+    reason: Annotated[Words | None, Field(description="With `conflict`: why.")] = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.conflict and not self.reason:
+            raise ValueError("conflict 须有 reason (needs reason)")
+        return self
+
+
+class Foresight(Form):
+    """What might happen to an item's people; nothing is done."""
+
+    accused: Annotated[
+        list[Line], Field(max_length=50, examples=[["handler1"]], description="Named as accused.")
+    ] = []
+    recused: Annotated[list[Line], Field(max_length=50, description="Recused.")] = []
+    gone: Annotated[list[Line], Field(max_length=50, description="Not here any more.")] = []
+
+
+class OfficeForesight(BaseModel):
+    """Somebody who would be away, or leave for good where no days are given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    leave: Annotated[Line, Field(description="Whose absence.", examples=["handler1"])]
+    first: Annotated[date | None, Field(description="First day.", examples=["2026-12-01"])] = None
+    last: Annotated[date | None, Field(description="Last day.", examples=["2026-12-11"])] = None
+    substitute: Annotated[
+        Line | None, Field(description="Who would stand in.", examples=["handler2"])
+    ] = None
+
+
 class RecusalWish(Form):
     """Why the petitioner thinks that somebody should stay out of the item."""
 

@@ -12,6 +12,7 @@ from api.counter import Act, Answer, Look, Revision, of_item
 from api.forms import (
     Assignment,
     Cursor,
+    Declaration,
     ExtensionRequest,
     Limit,
     Move,
@@ -179,6 +180,27 @@ def ask_recusal(number: Number, form: RecusalRequest, revision: Revision, act: A
         return of_item(views.view_after(session, casework, actor, born.number), 201)
 
     return act.answer(ask)
+
+
+@router.post(
+    "/items/{number}/declarations", response_model=Item, summary="Declare that nothing binds me"
+)
+def declare(number: Number, form: Declaration, revision: Revision, act: Act) -> Response:
+    """Sign for one item that nothing binds the signer to it: "本人与本事项的当事人、被反映人及其近亲属没有
+    利害关系…". With `conflict` it is an application for one's own recusal, and the answer is that.
+    Whoever acts on an item without having signed declares the same by acting.
+    """
+    casework = act.counter.casework
+
+    def sign(session: Session, actor: Actor) -> Answer:
+        if form.conflict:
+            asked = Application((actor.account,), form.ground, form.reason or "")
+            born = casework.ask_recusal(session, number, actor, asked, revision=revision)
+            return of_item(views.view_after(session, casework, actor, born.number))
+        casework.declare(session, number, actor, revision=revision)
+        return of_item(views.view_after(session, casework, actor, number))
+
+    return act.answer(sign)
 
 
 @router.post("/items/{number}/assignments", response_model=Item, summary="Assign to other people")

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from api import (
     auth,
     calendar,
+    foresight,
     health,
     items,
     log,
@@ -57,6 +58,7 @@ ROUTERS = (
     submissions,
     portal,
     items,
+    foresight,
     stalls,
     messages,
     workflows,

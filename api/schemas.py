@@ -146,6 +146,7 @@ class Item(Entry):
     """An item."""
 
     data: dict[str, Any]
+    declared: list[str]
     deadlines: list[DeadlineView]
     available: list[Option]
     children: list[str]
@@ -162,6 +163,33 @@ class Worklist(Listed):
     """What the caller may see."""
 
     items: list[Entry]
+
+
+class RemedyView(BaseModel):
+    """The smallest change that would let an item be worked."""
+
+    kind: Literal["reassign", "substitute", "role", "outside"]
+    people: list[str]
+    role: str
+    detail: str
+
+
+class GapView(BaseModel):
+    """An item that would lack lawful people: others must be assigned, or nobody could move it."""
+
+    number: str
+    workflow: str
+    state: str
+    kind: Literal["reassign", "nobody"]
+    roles: list[str]
+    detail: str
+    remedy: RemedyView | None
+
+
+class Gaps(BaseModel):
+    """What would be lacking; nothing where the list is empty."""
+
+    items: list[GapView]
 
 
 class EventView(BaseModel):

@@ -122,6 +122,7 @@ def begin(
         "data": accepted.plain,
         "clocks": [],
         "duties": [],
+        "declared": [],
     }
     if birth.hidden_with_parent and birth.parent is not None:
         row["sealed"] = birth.parent.sealed

@@ -367,6 +367,11 @@ class Workflow(Part):
     ladders: dict[Name, tuple[Rung, ...]] = {}
     idle_ladder: str = "idle"
 
+    @cached_property
+    def declaring(self) -> bool:
+        """Whether those who work on its items declare that nothing binds them to them."""
+        return any("declared" in t.guards for _, t in self.moves())
+
     def moves(self) -> list[tuple[str, Transition]]:
         """Every (name, variant), in the file's order."""
         return [(name, t) for name, variants in self.transitions.items() for t in variants]

@@ -102,6 +102,12 @@ PARTS: Mapping[str, str] = {
       FROM jsonb_to_recordset(%(duties)s::jsonb) AS r(item_id bigint, family_id bigint,
         person_id int, role text, duty text, assigned boolean, began_at timestamptz)
       RETURNING id""",
+    "declarations": """
+      INSERT INTO item_declaration (item_id, person_id, seq, how, statement, declared_at)
+      SELECT item_id, person_id, seq, how, decode(statement, 'hex'), declared_at
+      FROM jsonb_to_recordset(%(declarations)s::jsonb) AS r(item_id bigint, person_id int, seq int,
+        how text, statement text, declared_at timestamptz)
+      ON CONFLICT DO NOTHING RETURNING seq""",
     "climbs": """
       INSERT INTO climb (deadline_id, rung, item_id, seq, level, act, due_at, climbed_at)
       SELECT deadline_id, rung, item_id, seq, level, act, due_at, climbed_at

@@ -139,8 +139,12 @@ def two_handlers(attempt: Attempt, _: str) -> str | None:
 
 @guard
 def declared(attempt: Attempt, _: str) -> str | None:
-    """Everybody assigned signed that there is no conflict of interest (公务员法 art. 77)."""
-    if attempt.given.get("declarations_signed") is True:
+    """Everybody concerned signed that there is no conflict of interest (公务员法 art. 77): those named,
+    or the actor where nobody is. Whoever assigns may vouch for them (`declarations_signed`).
+    """
+    signing = attempt.named or attempt.concerned
+    signed = bool(signing) and attempt.dossier.declared.issuperset(signing)
+    if signed or attempt.given.get("declarations_signed") is True:
         return None
     return (
         "被指派的人员须先签署无利害关系声明(declarations_signed)。"

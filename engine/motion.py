@@ -21,7 +21,7 @@ from engine.entries import Entries
 from engine.errors import BanjieError, NotPermitted
 from engine.forms import Accepted, accept, holds
 from engine.people import SYS, Actor
-from engine.record import add_duties, end_duties, record, settle
+from engine.record import add_duties, declare_by_acting, end_duties, record, settle
 from engine.timekeeping import extendable, turn_clocks
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class Motion(Desk):
         record(entries, dossier, name, actor, role, accepted.plain, accepted, came_from)
         dossier.revision += 1
         dossier.data |= accepted.plain
+        declare_by_acting(entries, dossier, actor, accepted)
         add_duties(entries, dossier, effects.duties_of(dossier, variant, actor, role, accepted))
         turn_clocks(self, entries, dossier, name, variant, came_at)
         settle(entries, dossier, entered_at, accepted.plain)

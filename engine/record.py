@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
@@ -116,6 +117,42 @@ def add_duties(entries: Entries, dossier: Dossier, duties: Sequence[HeldDuty]) -
             began_at=dossier.now,
         )
     dossier.duties = [*dossier.duties, *duties]
+
+
+STATEMENT = (
+    "本人与本事项的当事人、被反映人及其近亲属没有利害关系,没有其他可能影响公正办理的情形;"
+    "情况变化时立即申请回避。"
+    "I have no interest in this item and no near relation to anybody concerned in it, and know of"
+    " nothing else that could affect its fair handling; if that changes I ask to be recused at once."
+)
+"""What is declared for an item, signed or by a first act on it (公务员法 arts. 76-77)."""
+STATEMENT_DIGEST = sha256(STATEMENT.encode()).hexdigest()
+
+
+def declare(entries: Entries, dossier: Dossier, person: int, how: str) -> None:
+    """A declaration, held by the event just recorded."""
+    entries.add(
+        "declarations",
+        item_id=dossier.id,
+        person_id=person,
+        seq=dossier.seq,
+        how=how,
+        statement=STATEMENT_DIGEST,
+        declared_at=dossier.now,
+    )
+    dossier.declared |= {person}
+
+
+def declare_by_acting(entries: Entries, dossier: Dossier, actor: Actor, accepted: Accepted) -> None:
+    """What somebody's first move says of them: whoever holds an item declares by acting on it, and
+    whoever takes one up with `declarations_signed` signs for themselves.
+    """
+    if actor.id is None or not dossier.workflow.declaring or actor.id in dossier.declared:
+        return
+    if actor.id in dossier.assigned():
+        declare(entries, dossier, actor.id, "acted")
+    elif accepted.plain.get("declarations_signed") is True and not accepted.people:
+        declare(entries, dossier, actor.id, "signed")
 
 
 def end_duties(dossier: Dossier, variant: Transition, accepted: Accepted) -> None:

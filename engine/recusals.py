@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine import effects
 from engine.births import Birth, Born
 from engine.desk import RECUSAL
 from engine.dossier import LOCK_BY_ID
 from engine.entries import Entries
-from engine.errors import BanjieError, Invalid, NotAvailable
+from engine.errors import BanjieError, Invalid, NotAvailable, NotPermitted
 from engine.motion import Motion
 from engine.people import SYS
-from engine.record import record, settle
+from engine.record import STATEMENT_DIGEST, declare, record, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,38 @@ class Recusals(Motion):
                 {"ground": asked.ground},
             )
         return born
+
+    def declare(
+        self,
+        session: Session,
+        number: str,
+        actor: Actor,
+        *,
+        revision: int | None = None,
+        at: datetime | None = None,
+    ) -> Dossier:
+        """Sign for one item that nothing binds the actor to it. Signing twice changes nothing.
+
+        Raises NotFound, Stale, NotPermitted (only those whose turn it is, or who are assigned),
+        NotAvailable where the item has ended.
+        """
+        dossier = self.hold(session, number, actor, revision=revision, at=at)
+        if dossier.workflow.states[dossier.state].final:
+            raise NotAvailable(
+                "本事项已办结。This item has ended.", state=dossier.state, available=[]
+            )
+        if actor.id not in {*dossier.assigned(), *effects.holders(dossier)} or actor.id is None:
+            raise NotPermitted(
+                "只有办理本事项的人签署声明。Only whoever works on the item signs for it."
+            )
+        if actor.id not in dossier.declared:
+            entries = Entries()
+            role = self.role_seen(dossier, actor)
+            record(entries, dossier, "declaration", actor, role, {"statement": STATEMENT_DIGEST})
+            declare(entries, dossier, actor.id, "signed")
+            settle(entries, dossier, dossier.entered_at)
+            entries.write(session)
+        return dossier
 
     def _may_ask(self, dossier: Dossier, people: Sequence[int], *, lift: bool) -> None:
         office = dossier.office

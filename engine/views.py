@@ -73,7 +73,7 @@ def view_after(session: Session, desk: Casework, actor: Actor, number: str) -> d
     if desk.sees(dossier, actor):
         return _shown(session, desk, actor, dossier, personal=False)
     nothing: dict[str, Any] = {"data": {}, "parent": None, "due_at": None}
-    for name in ("assignees", "deadlines", "available", "children"):
+    for name in ("assignees", "declared", "deadlines", "available", "children"):
         nothing[name] = []
     return {**_outline(dossier), **nothing}
 
@@ -125,6 +125,7 @@ def _shown(
         "due_at": min(dues, default=None),
         "data": data,
         "assignees": [office.people[person].account for person in dossier.assigned()],
+        "declared": sorted(office.people[person].account for person in dossier.declared),
         "deadlines": [_deadline(desk, dossier, clock, kin["climbed"]) for clock in dossier.clocks],
         "available": [
             {

@@ -162,6 +162,22 @@ class Event(Base):
     hash: Mapped[bytes]
 
 
+class ItemDeclaration(Base):
+    """Who said of an item that nothing binds them to it (公务员法 art. 77): signed, or by their first
+    act on it. `seq` is the event that holds it, `statement` the SHA-256 of the words.
+    """
+
+    __tablename__ = "item_declaration"
+    __table_args__ = (CheckConstraint("how IN ('signed', 'acted')", name="how_is_known"),)
+
+    item_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("item.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    seq: Mapped[int]
+    how: Mapped[str]
+    statement: Mapped[bytes]
+    declared_at: Mapped[datetime]
+
+
 class ItemDuty(Base):
     """Who did what in a family of items, kept for ever; `assigned` marks an item's holders.
 

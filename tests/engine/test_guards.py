@@ -58,6 +58,7 @@ ROW: dict[str, Any] = dict.fromkeys(("parent_id", "closed_at", "code_hash")) | {
     "rung": 0,
     "clocks": [],
     "duties": [],
+    "declared": [],
 }
 OFFICE = Office(1, UNITS, PEOPLE, {"head": ((5, 1),)}, (), ())
 
@@ -122,6 +123,7 @@ def attempt(permits: Casework) -> Any:
         read = {
             "history": list(told.get("history", ())),
             "contacts": list(told.get("contacts", ())),
+            "declared": frozenset(told.get("declared", ())),
             "asked_to_stay_out": frozenset(told.get("asked", ())),
             "open_children": list(told.get("children", ())),
             "_parent_clocks": list(told.get("parent_clocks", ())),
@@ -189,6 +191,10 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("declared", {"given": {"declarations_signed": True}}, True),
     ("declared", {"given": {"declarations_signed": False}}, False),
     ("declared", {"held": {"declarations_signed": True}}, False),
+    ("declared", {"declared": [2, 4], "named": (2, 4)}, True),
+    ("declared", {"declared": [2], "named": (2, 4)}, False),
+    ("declared", {"declared": [1]}, True),
+    ("declared", {"declared": [2]}, False),
     ("no_open_recusal", {}, True),
     ("no_open_recusal", {"history": [act("apply_recusal")]}, False),
     ("no_open_recusal", {"history": [act("apply_recusal"), act("decide_recusal", 5)]}, True),
