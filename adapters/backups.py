@@ -19,9 +19,10 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import orjson
 
-from engine.database import Database, execute
+from engine.database import Database, execute, migrate
 from engine.errors import BanjieError, Refused
 from engine.journal import verify
+from engine.walls import create_roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,10 +83,12 @@ def restore(url: str, folder: Path, home: Path) -> tuple[Contents, list[str]]:
             "数据库不是空的:请恢复到空的数据库(或新的 BANJIE_HOME)。"
             "The database is not empty; restore into an empty one (or a new BANJIE_HOME)."
         )
+    _create_roles(url)
     options = ("--no-owner", "--no-privileges", "--no-comments", "--exit-on-error")
     _run("pg_restore", url, *options, "--single-transaction", str(folder / DUMP))
     if (folder / ATTACHMENTS).is_dir():
         shutil.copytree(folder / ATTACHMENTS, home / ATTACHMENTS, dirs_exist_ok=True)
+    migrate(url)  # rights are no part of a backup: another server has other administrators
     found = _contents(url)
     database = Database(url, 1)
     try:
@@ -127,6 +130,16 @@ def _contents(url: str) -> Contents:
     finally:
         database.close()
     return Contents(**row) if row else Contents(0, 0, 0)
+
+
+def _create_roles(url: str) -> None:
+    """The roles that the policies in a backup name."""
+    database = Database(url, 1)
+    try:
+        with database.transaction() as session:
+            create_roles(session.connection())
+    finally:
+        database.close()
 
 
 def _bare(url: str) -> bool:

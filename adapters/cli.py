@@ -54,13 +54,14 @@ def run() -> None:
 @app.command()
 def migrate() -> None:
     """建表并登记流程版本 · Bring tables and workflows up to date."""
-    from adapters.opening import database_url, furnish
+    from adapters.opening import furnish, let_in, owner_url
     from workflows import catalog
 
     settings = Settings()
     declared = catalog(settings.workflows)
-    with database_url(settings) as url:
+    with owner_url(settings) as url:
         furnish(url, declared)
+        let_in(url, settings)
     say(f"已更新:{len(declared.current)} 个流程 · up to date, {len(declared.current)} workflows")
 
 
@@ -290,10 +291,10 @@ def export_ocel(file: Annotated[Path, typer.Argument(dir_okay=False, writable=Tr
 def backup(folder: Annotated[Path, typer.Argument(file_okay=False)]) -> None:
     """备份到一个新文件夹 · Back up into a new folder."""
     from adapters.backups import back_up
-    from adapters.opening import database_url
+    from adapters.opening import owner_url
 
     settings = Settings()
-    with database_url(settings) as url:
+    with owner_url(settings) as url:
         held = back_up(url, folder, settings.home)
     say(
         f"备份完成:{held.items} 件事项、{held.events} 条记录。密钥 {settings.secret_path} 不在其中,"
@@ -306,10 +307,10 @@ def backup(folder: Annotated[Path, typer.Argument(file_okay=False)]) -> None:
 def restore(folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)]) -> None:
     """恢复到空的数据库并核对记录链 · Restore into an empty database and verify the journal."""
     from adapters import backups
-    from adapters.opening import database_url
+    from adapters.opening import owner_url
 
     settings = Settings()
-    with database_url(settings) as url:
+    with owner_url(settings) as url:
         held, faults = backups.restore(url, folder, settings.home)
     for fault in faults:
         complain(fault)

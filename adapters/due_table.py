@@ -6,7 +6,7 @@ import unicodedata
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
-from adapters.opening import database_url
+from adapters.opening import owner_url
 from engine.calendars import carried
 from engine.database import Database
 from engine.desk import read_calendar
@@ -51,7 +51,7 @@ def due_table(settings: Settings, start: str, span: str) -> str:
 def _calendar(settings: Settings) -> Calendar:
     if settings.database_url is None and not (settings.home / "servers").exists():
         return carried()
-    with database_url(settings) as url:
+    with owner_url(settings) as url:
         database = Database(url, 1)
         try:
             with database.transaction() as session:

@@ -14,14 +14,16 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import redis
+from psycopg import sql
 from pydantic import SecretStr
 
 from adapters.place import ServerError
 from adapters.server import Server
+from engine.walls import APP, VERIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,8 +81,13 @@ class Postgres(Server):
         return self.url("banjie")
 
     def url(self, database: str) -> str:
-        """The SQLAlchemy URL of a database of this server. It holds the password: never log it."""
+        """The owner's URL of a database of this server. It holds the password: never log it."""
         return f"postgresql://banjie:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def app_url(self, database: str) -> str:
+        """The same for the application, whose role owns nothing (`engine.walls`)."""
+        password = self.secret(f"{self.name}-{APP}")
+        return f"postgresql://{APP}:{password}@127.0.0.1:{self.port}/{database}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -144,6 +151,8 @@ class Postgres(Server):
             for extension in (b"pg_trgm", b"btree_gist"):
                 connection.execute(b"CREATE EXTENSION IF NOT EXISTS " + extension)
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            for role in (APP, VERIFIER):
+                create_role(connection, role, self.secret(f"{self.name}-{role}"))
             known = connection.execute(
                 "SELECT FROM pg_database WHERE datname = 'banjie'"
             ).fetchone()
@@ -157,6 +166,16 @@ class Postgres(Server):
                 f"find nothing: {self._data()} was made with a wrong LC_CTYPE."
             )
             raise ServerError(message)
+
+
+def create_role(connection: psycopg.Connection[Any], role: str, password: str) -> None:
+    """A role that may log in with this password, made or changed; nothing else about it changes."""
+    quoted = sql.Identifier(role)
+    with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        connection.execute(sql.SQL("CREATE ROLE {}").format(quoted))
+    connection.execute(
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(quoted, sql.Literal(password))
+    )
 
 
 def _utf8_locale() -> str:
@@ -238,7 +257,8 @@ def servers(settings: Settings) -> Iterator[Settings]:
     known: dict[str, SecretStr] = {}
     try:
         if settings.database_url is None:
-            known["database_url"] = SecretStr(postgres.start())
+            known["owner_url"] = SecretStr(postgres.start())
+            known["database_url"] = SecretStr(postgres.app_url("banjie"))
         if settings.redis_url is None:
             known["redis_url"] = SecretStr(valkey.start())
         yield settings.model_copy(update=known)

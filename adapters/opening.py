@@ -5,13 +5,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
-from adapters.embedded import Postgres
+import psycopg
+
+from adapters.embedded import Postgres, create_role
 from engine.casework import Casework
 from engine.catalog import install
 from engine.database import Database, execute, migrate
 from engine.errors import NotFound
 from engine.keys import Keyring
+from engine.walls import APP, SYS
 from workflows import catalog
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from engine.catalog import Catalog
     from engine.settings import Settings
 
-__all__ = ["Opened", "database_url", "demand_tables", "furnish", "opened"]
+__all__ = ["Opened", "demand_tables", "furnish", "let_in", "opened", "owner_url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,14 @@ class Opened:
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The address of the office's database, for the time of a block.
+def owner_url(settings: Settings) -> Iterator[str]:
+    """The address of the office's database as its owner, for the time of a block.
 
-    Without BANJIE_DATABASE_URL it is the embedded server of the state folder: the running one, or
-    one started for the block. Raises ServerError where it cannot start.
+    Without BANJIE_OWNER_URL and BANJIE_DATABASE_URL it is the embedded server of the state folder:
+    the running one, or one started for the block. Raises ServerError where it cannot start.
     """
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+    if (named := settings.owner_url or settings.database_url) is not None:
+        yield named.get_secret_value()
         return
     with Postgres(settings.home) as server:
         yield server.url("banjie")
@@ -55,6 +59,19 @@ def furnish(url: str, declared: Catalog) -> None:
         database.close()
 
 
+def let_in(owner: str, settings: Settings) -> None:
+    """Give the application's role the password that BANJIE_DATABASE_URL names, where the owner's
+    address is another one.
+    """
+    if settings.owner_url is None or settings.database_url is None:
+        return
+    named = urlsplit(settings.database_url.get_secret_value())
+    if named.username == APP and named.password:
+        plain = owner.replace("postgresql+psycopg://", "postgresql://")
+        with psycopg.connect(plain, autocommit=True) as connection:
+            create_role(connection, APP, unquote(named.password))
+
+
 @contextmanager
 def opened(settings: Settings) -> Iterator[Opened]:
     """The office, for the time of a block.
@@ -65,10 +82,10 @@ def opened(settings: Settings) -> Iterator[Opened]:
     declared = catalog(settings.workflows)
     keyring = Keyring(settings.keys_path)
     keyring.check()
-    with database_url(settings) as url:
+    with owner_url(settings) as url:
         if settings.database_url is None:
             furnish(url, declared)
-        database = Database(url, settings.pool_size)
+        database = Database(url, settings.pool_size, role=APP, principal=SYS)
         try:
             demand_tables(database)
             database.perform(lambda session: install(session, declared))

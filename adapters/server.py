@@ -80,7 +80,11 @@ class Server:
     @property
     def password(self) -> str:
         """The server's password, made on the first call; a file only we may read keeps it."""
-        path = self.home / "secrets" / self.name
+        return self.secret(self.name)
+
+    def secret(self, name: str) -> str:
+        """A password of this home, made on the first call; a file only we may read keeps it."""
+        path = self.home / "secrets" / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -242,6 +242,9 @@ def _start_servers(office: _Office, stack: ExitStack) -> Path:
             stack.callback(server.stop)
             url = server.start()
             office.servers.append(server)
+            if isinstance(server, Postgres):  # the children never learn the owner's password
+                office.settings = office.settings.model_copy(update={"owner_url": SecretStr(url)})
+                url = server.app_url("banjie")
             path = secrets / f"banjie_{name}"
             path.unlink(missing_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -267,9 +270,10 @@ def _furnish(settings: Settings) -> None:
     from engine.errors import DefinitionError
     from workflows import catalog, prove
 
-    if settings.database_url is None:
+    owner = settings.owner_url or settings.database_url
+    if owner is None:
         raise AssertionError
-    url = settings.database_url.get_secret_value()
+    url = owner.get_secret_value()
     declared = catalog(settings.workflows)
     migrate(url)
     roster = sample.roster() if settings.sample else checking.real_roster(url)

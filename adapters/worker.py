@@ -27,6 +27,7 @@ from celery.signals import setup_logging, worker_init, worker_ready
 from engine.checkpoints import EVERY
 from engine.errors import BanjieError
 from engine.hardening import harden
+from engine.selftest import demand_fit
 from engine.settings import Settings
 from engine.telling import take_over, tell, told_of
 
@@ -168,6 +169,7 @@ def open_rooms() -> Rooms:
     from engine.database import Database
     from engine.keys import Keyring
     from engine.signatures import SIGNING, Signer
+    from engine.walls import APP, SYS
 
     settings = Settings()
     if settings.database_url is None:
@@ -177,7 +179,12 @@ def open_rooms() -> Rooms:
     keyring = Keyring(settings.keys_path)
     keyring.check()
     return Rooms(
-        Database(settings.database_url.get_secret_value(), settings.pool_size),
+        Database(
+            settings.database_url.get_secret_value(),
+            settings.pool_size,
+            role=APP,
+            principal=SYS,
+        ),
         Casework(
             workflows.catalog(settings.workflows),
             outward="mail" if settings.smtp_url else "console",
@@ -196,7 +203,11 @@ def _open_early(**_: Any) -> None:
     workflow file stops the worker at its start.
     """
     try:
-        open_rooms()
+        rooms = open_rooms()
+        settings = Settings()
+        with rooms.database.transaction() as session:
+            demand_fit(session, [settings.secret_path], practice=settings.sample)
+        rooms.database.close()  # a child must not inherit the connection
     except (BanjieError, ValueError) as error:
         tell("stopped", sentence=str(error), **told_of(error))
         raise SystemExit(1) from None

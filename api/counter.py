@@ -23,6 +23,7 @@ from engine.database import Database, execute
 from engine.errors import Invalid
 from engine.people import Actor, PersonEntry
 from engine.telling import name_asker
+from engine.walls import stand_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,8 @@ bearer = HTTPBearer(
 )
 
 WHO = """
-SELECT p.id, p.account, p.name, p.unit_id, p.email, p.certified_until, p.left_on
+SELECT p.id, p.account, p.name, p.unit_id, p.email, p.certified_until, p.left_on,
+  set_config('banjie.principal', 'person:' || p.id, true) AS principal
 FROM login l JOIN person p ON p.id = l.person_id
 WHERE l.token_digest = %s AND l.expires_at > now() AND (p.left_on IS NULL OR p.left_on > now())
 """
@@ -104,6 +106,7 @@ def who(session: Session, token: str) -> Actor:
     if row is None:
         raise Unauthenticated("登录已失效,请重新登录。Your login has ended; log in again.")
     name_asker(f"person:{row['id']}")
+    session.info["principal"] = row.pop("principal")
     return Actor("person", PersonEntry(**row))
 
 
@@ -214,6 +217,7 @@ def answered(session: Session, ask: Ask | None, deed: Callable[[], Given]) -> Gi
     """The kept answer of a claim, or a deed's own, kept from now on."""
     if ask is None:
         return deed()
+    stand_for(session, ask.principal)
     if (kept := claim(session, ask)) is not None:
         return kept
     given = deed()

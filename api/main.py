@@ -44,13 +44,17 @@ from engine.codes import read_secret
 from engine.database import Database
 from engine.errors import BanjieError
 from engine.keys import Keyring
+from engine.selftest import demand_fit
 from engine.settings import Settings
 from engine.signatures import SIGNING, Signer
 from engine.telling import tell
+from engine.walls import APP
 from workflows import catalog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from sqlalchemy.orm import Session
 
 VERSION = "0.1.0"
 ROUTERS = (
@@ -78,15 +82,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     counter = _counter(settings or Settings())
 
+    def furnish(session: Session) -> None:
+        """Nobody is served by an unfit installation, nor by unknown workflows."""
+        keys = [counter.settings.secret_path]
+        demand_fit(session, keys, practice=counter.settings.sample)
+        install(session, counter.casework.catalog)
+
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         """Threads for all that the gate lets in and some for files; the workflows in the database."""
         current_default_thread_limiter().total_tokens = counter.settings.pool_size + 4
-        await run_sync(
-            lambda: counter.database.perform(
-                lambda session: install(session, counter.casework.catalog)
-            )
-        )
+        await run_sync(counter.database.perform, furnish)
         await run_sync(_compare_record, counter)
         yield
         counter.database.close()
@@ -135,7 +141,7 @@ def _counter(settings: Settings) -> Counter:
     outward = "mail" if settings.smtp_url else "console"
     return Counter(
         settings=settings,
-        database=Database(settings.database_url.get_secret_value(), settings.pool_size),
+        database=Database(settings.database_url.get_secret_value(), settings.pool_size, role=APP),
         casework=Casework(found, outward, settings.address, keyring=keyring),
         secret=secret,
         checkpoints=CheckpointFile(settings.checkpoints_path),

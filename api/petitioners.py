@@ -38,6 +38,7 @@ from engine.recusals import Application
 from engine.signatures import receipt
 from engine.telling import tell
 from engine.views import track_view
+from engine.walls import SYS, stand_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +94,7 @@ def let_in(counter: Counter, request: Request, number: str, code: str, proof: st
         turn = tries.wait(session, tallies, proven=proof is not None)
         if turn.seconds:
             raise TooMany(turn.seconds, INSTEAD, challenge=CHALLENGE)
+        stand_for(session, f"item:{number}")
         row = execute(session, FIND, (number,)).fetchone()
         return turn, row["code_hash"] if row else None
 
@@ -171,6 +173,7 @@ def begin_session(counter: Counter, number: str) -> tuple[str, datetime]:
     values = {"digest": token_digest(token), "number": number}
 
     def begin(session: Session) -> datetime:
+        stand_for(session, f"item:{number}")
         row = execute(session, OPEN, values).fetchone()
         expires_at: datetime = (row or {})["expires_at"]
         return expires_at
@@ -215,6 +218,7 @@ class Visit:
         self.counter.database.perform(leave)
 
     def _number(self, session: Session) -> str:
+        stand_for(session, SYS)  # whose item it is, is just being found out
         row = execute(session, KNOWN, (token_digest(self.token),)).fetchone()
         if row is None:
             raise Unauthenticated(
@@ -222,6 +226,7 @@ class Visit:
                 "enter number and code again: POST /api/v1/portal/sessions."
             )
         number: str = row["number"]
+        stand_for(session, f"item:{number}")
         return number
 
 

@@ -18,6 +18,7 @@ from engine.forms import Accepted, accept
 from engine.journal import birth_digest
 from engine.people import SYS, Actor, Office
 from engine.record import add_duties, due_at, end_duties, record
+from engine.walls import principal_of, stand_for
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -187,6 +188,8 @@ def families_of(
     if name is None:
         return [birth.parent.family_id if birth.parent else None for birth in births]
     numbers = [str(birth.data.get(name, "")) for birth in births]
+    if actor.id is not None:
+        stand_for(session, principal_of(actor))
     rows = execute(session, f"{READ} WHERE i.number = ANY(%s)", (numbers,)).fetchall()
     cases = (desk.dossier(session, row, None) for row in rows)
     found = {case.number: case.family_id for case in cases if desk.sees(case, actor)}

@@ -11,6 +11,7 @@ from engine.errors import NotFound
 from engine.outbox import lag, render
 from engine.paging import Page, Search, last_id, last_stall
 from engine.sight import NOT_HIDDEN, sight
+from engine.walls import SYS, stand_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -197,6 +198,7 @@ def readiness(session: Session) -> dict[str, Any]:
     """How far the sweep and the outbox are behind (seconds and counts, office's clock), and whether
     the database keeps what it confirms when the power goes.
     """
+    stand_for(session, SYS)
     behind = execute(session, BEHIND).fetchone()
     durable = execute(session, DURABLE).fetchone()
     if behind is None or durable is None:

@@ -14,7 +14,7 @@ from engine import effects
 from engine.births import Birth, Born
 from engine.checking.naming import fields_of_guard
 from engine.desk import EXTENSION, not_permitted
-from engine.dossier import LOCK_BY_ID, Attempt, Dossier
+from engine.dossier import Attempt, Dossier
 from engine.entries import Entries
 from engine.errors import BanjieError, GuardRefused, NotAvailable, NotPermitted
 from engine.forms import Accepted, accept, missing, note_text
@@ -92,7 +92,7 @@ class Casework(Recusals):
         self, session: Session, item_id: int, transition: str, at: datetime | None = None
     ) -> Dossier:
         """A transition the system makes because time ran out."""
-        dossier = self.held(session, LOCK_BY_ID, item_id, at)
+        dossier = self.held(session, item_id, at)
         self._move(dossier, transition, SYS, {})
         return dossier
 

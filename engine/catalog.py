@@ -205,3 +205,20 @@ def _release(session: Session, bound: Bound) -> None:
         " ON CONFLICT DO NOTHING",
         (workflow.workflow, workflow.version, acts, sources, targets),
     )
+    watched = [
+        (role, sealed) for sealed in (False, True) for role in workflow.watchers(sealed=sealed)
+    ]
+    execute(
+        session,
+        "WITH gone AS (DELETE FROM watch WHERE workflow = %(workflow)s AND version = %(version)s"
+        " AND (role, sealed) NOT IN (SELECT * FROM unnest(%(roles)s::text[], %(sealed)s::bool[])))"
+        " INSERT INTO watch SELECT %(workflow)s, %(version)s, w.role, w.sealed"
+        " FROM unnest(%(roles)s::text[], %(sealed)s::bool[]) AS w(role, sealed)"
+        " ON CONFLICT DO NOTHING",
+        {
+            "workflow": workflow.workflow,
+            "version": workflow.version,
+            "roles": [role for role, _ in watched],
+            "sealed": [sealed for _, sealed in watched],
+        },
+    )

@@ -22,7 +22,7 @@ from engine.forms import Accepted, message_text
 from engine.paging import Page, last_number
 from engine.people import PUBLIC
 from engine.record import record, settle
-from engine.views import may_work, read_item
+from engine.views import may_work
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def shown_to_petitioner(
     session: Session, desk: Casework, number: str, *, after: Key | None = None, limit: int = 50
 ) -> Page:
     """What was written, oldest first, as the petitioner sees it; what they see is read."""
-    dossier = read_item(session, desk, number)
+    dossier = desk.look(session, number, PUBLIC)
     unit = dossier.office.units[dossier.unit_id].name
 
     def shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,14 +66,20 @@ VIOLATIONS: Mapping[str, Callable[[], BanjieError]] = {
 class Database:
     """A pool of at most ``size`` connections to one PostgreSQL database.
 
-    The pool waits 2 s for a free connection and then says Busy; it never overflows.
+    The pool waits 2 s for a free connection and then says Busy; it never overflows. With a `role`
+    every connection steps down to it where it logged in as somebody mightier; `principal` is what
+    a transaction stands for until it says otherwise (`engine.walls`).
     """
 
-    def __init__(self, url: str, size: int = 8) -> None:
+    def __init__(
+        self, url: str, size: int = 8, *, role: str | None = None, principal: str = ""
+    ) -> None:
+        self.role = role
+        self.principal = principal
         self.pool = sqlalchemy.create_engine(
             url, pool_size=size, max_overflow=0, pool_timeout=2, pool_reset_on_return="rollback"
         )
-        event.listen(self.pool, "connect", _set_limits)
+        event.listen(self.pool, "connect", self._set_limits)
 
     def close(self) -> None:
         """Give every connection back to the server."""
@@ -87,7 +93,8 @@ class Database:
         for; other database errors pass, without their parameters.
         """
         try:
-            with Session(self.pool, expire_on_commit=False) as session, session.begin():
+            info = {"principal": self.principal}
+            with Session(self.pool, expire_on_commit=False, info=info) as session, session.begin():
                 yield session
         except sqlalchemy.exc.TimeoutError as error:
             raise Busy("系统繁忙,请稍后再试。The system is busy; try again shortly.") from error
@@ -110,6 +117,16 @@ class Database:
                     raise Busy("争用过多,请稍后再试。Too many at once; try again.") from lost
                 time.sleep(random.uniform(0.005, 0.03) * attempt)  # noqa: S311 - a wait, no secret
         raise AssertionError
+
+    def _set_limits(self, connection: psycopg.Connection[Any], _record: object) -> None:
+        """Nobody waits for ever: not for a lock, not for a query, not for a client that went away."""
+        autocommit = connection.autocommit
+        connection.autocommit = True
+        connection.execute(LIMITS)
+        connection.execute("SELECT set_config('banjie.principal', %s, false)", (self.principal,))
+        if self.role is not None:
+            connection.execute("SELECT set_config('role', %s, false)", (self.role,))
+        connection.autocommit = autocommit
 
 
 class _LostRace(BanjieError):
@@ -148,14 +165,6 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     command.upgrade(config, "head")
-
-
-def _set_limits(connection: psycopg.Connection[Any], _record: object) -> None:
-    """Nobody waits for ever: not for a lock, not for a query, not for a client that went away."""
-    autocommit = connection.autocommit
-    connection.autocommit = True
-    connection.execute(LIMITS)
-    connection.autocommit = autocommit
 
 
 def _translated(error: Exception) -> Exception:  # noqa: PLR0911 - a table of causes

@@ -421,6 +421,21 @@ class Workflow(Part):
         """The ladder of standing still in a state: too long a pause is an abuse of the clock."""
         return ABUSE_LADDER if state in self.pausing else self.idle_ladder
 
+    def watchers(self, *, sealed: bool = False) -> tuple[str, ...]:
+        """The roles whose members see the items by scope alone.
+
+        Of a sealed workflow those who would work on or revisit it see it only once it is theirs. Of a
+        `sealed` item elsewhere (the extension of a sealed one) only those who approve it do: the file
+        gives the other roles their sight of it for items that are not sealed.
+        """
+        if self.sealed:
+            return tuple(
+                n for n, role in self.roles.items() if role.duty not in {"work", "revisit"}
+            )
+        if sealed:
+            return tuple(n for n, role in self.roles.items() if role.duty == "approve")
+        return (*self.roles, "auditor")
+
     def holders(self, state: str) -> list[str]:
         """The roles (not public, not sys) whose turn it is: they can move the item on.
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from engine.calendars import Calendar, carried, carried_years, parse_holiday_cn
 from engine.database import execute
 from engine.deadlines import Clockwork
-from engine.dossier import LOCK, READ_ONE, Dossier
+from engine.dossier import LOCK, LOCK_BY_ID, READ_NUMBER, READ_ONE, Dossier
 from engine.effects import Way
 from engine.errors import NotFound, NotPermitted, Stale
 from engine.people import Actor, Office, read_office
+from engine.walls import SYS, principal_of, stand_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,10 @@ SELECT office_revision, calendar_revision, now() + practice_offset AS now,
   ARRAY(SELECT nextval('item_id_seq') FROM generate_series(1, %s)) AS ids
 FROM bureau
 """
+HOUSE_AT_WORK = HOUSE.replace(
+    "FROM bureau", ", set_config('banjie.principal', 'sys', true) FROM bureau"
+)
+"""The same where an act begins: from here on it is the engine's own (`engine.walls`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,18 @@ class Desk:
     _calendar: tuple[int, Calendar] | None = field(default=None, repr=False)
     _clockworks: dict[tuple[str, int], Clockwork] = field(default_factory=dict, repr=False)
 
-    def house(self, session: Session, *, at: datetime | None = None, ids: int = 0) -> House:
+    def house(self, session: Session) -> House:
         """The office, the calendar and the moment of this transaction."""
-        row = execute(session, HOUSE, (ids,)).fetchone()
+        return self._house(session, HOUSE, None, 0)
+
+    def house_at_work(self, session: Session, *, at: datetime | None, ids: int) -> House:
+        """The same for an act of the engine that begins `ids` items."""
+        house = self._house(session, HOUSE_AT_WORK, at, ids)
+        session.info["principal"] = SYS
+        return house
+
+    def _house(self, session: Session, statement: str, at: datetime | None, ids: int) -> House:
+        row = execute(session, statement, (ids,)).fetchone()
         if row is None:
             raise NotFound("数据库尚未初始化。The database is not set up; run `banjie migrate`.")
         office, calendar = self._fresh(session, row)
@@ -87,7 +101,13 @@ class Desk:
         """Lock an item and read it. Raises NotFound (also where it is not the actor's to know of)
         and Stale where `revision` is not the item's.
         """
-        dossier = self.held(session, LOCK, number, at)
+        # the wall knows today's leave only: a replay, which acts on days gone by, stands before it
+        stand_for(session, principal_of(actor, number) if at is None else SYS)
+        row = execute(session, LOCK, (number,)).fetchone()
+        if row is None:
+            raise not_found()
+        session.info["principal"] = SYS
+        dossier = self._read(session, row["id"], at)
         if not self.sees(dossier, actor):
             raise not_found()
         if revision is not None and revision != dossier.revision:
@@ -99,10 +119,11 @@ class Desk:
 
     def look(self, session: Session, number: str, actor: Actor) -> Dossier:
         """Read an item without locking it. Raises NotFound like :meth:`hold`."""
-        row = execute(session, "SELECT id FROM item WHERE number = %s", (number,)).fetchone()
+        stand_for(session, principal_of(actor, number))
+        row = execute(session, READ_NUMBER, (number,)).fetchone()
         if row is None:
             raise not_found()
-        dossier = self._read(session, row["id"], None)
+        dossier = self.dossier(session, row, None)
         if not self.sees(dossier, actor):
             raise not_found()
         return dossier
@@ -122,7 +143,7 @@ class Desk:
             return True  # named in a field as one who handled the case, somebody bears no role here
         return any(
             dossier.office.stands_in(actor.id, role, dossier.unit_id, dossier.today)
-            for role in watching_roles(dossier.bound, sealed=dossier.sealed)
+            for role in dossier.workflow.watchers(sealed=dossier.sealed)
         )
 
     def permit(self, dossier: Dossier, actor: Actor, variant: Transition) -> str:
@@ -139,7 +160,7 @@ class Desk:
         own = (d.role for d in dossier.duties if d.person_id == actor.id and d.active)
         held = (
             role
-            for role in watching_roles(dossier.bound, sealed=dossier.sealed)
+            for role in dossier.workflow.watchers(sealed=dossier.sealed)
             if dossier.office.holds(actor.id, role, dossier.unit_id)
         )
         return next(iter([*own, *held]), "staff")
@@ -158,9 +179,9 @@ class Desk:
             self._clockworks[key] = found
         return found
 
-    def held(self, session: Session, lock: str, key: str | int, at: datetime | None) -> Dossier:
-        """Lock an item by number or id and read it, whoever asks."""
-        row = execute(session, lock, (key,)).fetchone()
+    def held(self, session: Session, item_id: int, at: datetime | None) -> Dossier:
+        """Lock an item by its id and read it, whoever asks."""
+        row = execute(session, LOCK_BY_ID, (item_id,)).fetchone()
         if row is None:
             raise not_found()
         return self._read(session, row["id"], at)
@@ -200,21 +221,6 @@ class Desk:
             elif dossier.office.stands_in(actor.id, role, dossier.unit_id, dossier.today):
                 return role
         return None
-
-
-def watching_roles(bound: Bound, *, sealed: bool = False) -> tuple[str, ...]:
-    """The roles whose members see a workflow's items by scope alone.
-
-    Of a sealed workflow those who would work on or revisit it see it only once it is theirs. Of a
-    `sealed` item elsewhere (a request about a sealed one) only those who approve it do: the file
-    gives the other roles their sight of it for items that are not sealed.
-    """
-    roles = bound.workflow.roles
-    if bound.workflow.sealed:
-        return tuple(name for name, role in roles.items() if role.duty not in {"work", "revisit"})
-    if sealed:
-        return tuple(name for name, role in roles.items() if role.duty == "approve")
-    return (*roles, "auditor")
 
 
 def read_calendar(session: Session) -> Calendar:

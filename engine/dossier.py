@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine.database import execute
 from engine.deadlines import Clock
 from engine.vault import Vault, family_values
+from engine.walls import as_engine
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
     from engine.machine import Bound
     from engine.people import Actor, Office
 
-LOCK = "SELECT id FROM item WHERE number = %s FOR NO KEY UPDATE"
+LOCK = (
+    "SELECT id, set_config('banjie.principal', 'sys', true) FROM item WHERE number = %s"
+    " FOR NO KEY UPDATE"
+)
+"""Finds an item only for a principal who may know of it; the rest of the act is the engine's own."""
 LOCK_BY_ID = "SELECT id FROM item WHERE id = %s FOR NO KEY UPDATE"
 READ = """
 SELECT i.id, i.number, i.workflow, i.version, i.state, i.revision, i.seq, i.head, i.unit_id,
@@ -43,6 +48,7 @@ SELECT i.id, i.number, i.workflow, i.version, i.state, i.revision, i.seq, i.head
 FROM item i JOIN item_data d ON d.item_id = i.id CROSS JOIN bureau b
 """
 READ_ONE = READ + " WHERE i.id = %s"
+READ_NUMBER = READ + " WHERE i.number = %s"
 READ_MANY = READ + " WHERE i.id = ANY(%s) ORDER BY i.id"
 
 
@@ -172,12 +178,13 @@ class Dossier:
 
     @cached_property
     def _parent_clocks(self) -> list[Clock]:
-        rows = execute(
-            self.session,
-            "SELECT to_jsonb(c) AS clock FROM deadline c"
-            " WHERE item_id = %s AND stopped_at IS NULL ORDER BY id",
-            (self.parent_id,),
-        )
+        with as_engine(self.session):
+            rows = execute(
+                self.session,
+                "SELECT to_jsonb(c) AS clock FROM deadline c"
+                " WHERE item_id = %s AND stopped_at IS NULL ORDER BY id",
+                (self.parent_id,),
+            ).fetchall()
         return [Clock.of_row(row["clock"]) for row in rows]
 
     @cached_property
@@ -194,29 +201,33 @@ class Dossier:
     @cached_property
     def open_children(self) -> list[tuple[str, str]]:
         """(workflow, state) of mandatory children this item must still wait for."""
-        rows = execute(
-            self.session,
-            "SELECT workflow, state FROM item WHERE parent_id = %s AND mandatory AND NOT settled",
-            (self.id,),
-        )
+        with as_engine(self.session):
+            rows = execute(
+                self.session,
+                "SELECT workflow, state FROM item"
+                " WHERE parent_id = %s AND mandatory AND NOT settled",
+                (self.id,),
+            ).fetchall()
         return [(row["workflow"], row["state"]) for row in rows]
 
     @cached_property
     def asked_to_stay_out(self) -> frozenset[str]:
         """The accounts against whom a recusal application is undecided in the family."""
-        rows = execute(
-            self.session,
-            "SELECT d.data -> 'officers' AS officers FROM item i JOIN item_data d"
-            " ON d.item_id = i.id WHERE i.family_id = %s AND i.workflow = 'recusal'"
-            " AND i.closed_at IS NULL AND d.data ->> 'wanted' = 'bar'",
-            (self.family_id,),
-        )
+        with as_engine(self.session):
+            rows = execute(
+                self.session,
+                "SELECT d.data -> 'officers' AS officers FROM item i JOIN item_data d"
+                " ON d.item_id = i.id WHERE i.family_id = %s AND i.workflow = 'recusal'"
+                " AND i.closed_at IS NULL AND d.data ->> 'wanted' = 'bar'",
+                (self.family_id,),
+            ).fetchall()
         return frozenset(account for row in rows for account in row["officers"])
 
     @cached_property
     def contacts(self) -> list[dict[str, Any]]:
         """Every contact given anywhere in the family: a referral must not name who complained."""
-        return family_values(self.session, self.vault.keyring, self.family_id, "contact")
+        with as_engine(self.session):
+            return family_values(self.session, self.vault.keyring, self.family_id, "contact")
 
     @cached_property
     def personal(self) -> dict[str, Any]:

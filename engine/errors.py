@@ -11,6 +11,7 @@
     - Stale                    the item moved on since the actor saw it
     - Exhausted                the law allows no further extension
     - Repeated                 the idempotency key was used for something else
+  + Unfit                      this installation must not serve as it is set up
   + Busy                       somebody else holds the item; try again shortly
   + TooMany                    too many tries from one source, or for one account; wait
   + KeyFault                   a key of the vault is missing, broken or open to others
@@ -119,6 +120,12 @@ class Repeated(Refused):
     """The idempotency key was already used for another request."""
 
     code = "idempotency-conflict"
+
+
+class Unfit(BanjieError):
+    """This installation must not serve as it is set up; the sentences say what to change."""
+
+    code = "unfit"
 
 
 class Busy(BanjieError):

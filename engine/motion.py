@@ -16,7 +16,7 @@ from engine.births import Birth, Born, begin, families_of, family_duties, listed
 from engine.database import execute
 from engine.definition import NUMBER, UNIT
 from engine.desk import Desk
-from engine.dossier import LOCK_BY_ID, READ_MANY, Attempt, Dossier, Standing
+from engine.dossier import READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
 from engine.errors import BanjieError, NotPermitted
 from engine.forms import Accepted, accept, holds
@@ -50,8 +50,8 @@ class Motion(Desk):
     ) -> list[Born | BanjieError]:
         """Begin many items in one statement; each answer is the item or why it was refused."""
         bound = self.catalog.named(workflow)
-        house = self.house(session, at=at, ids=len(births))
         families = families_of(self, session, bound, actor, births)
+        house = self.house_at_work(session, at=at, ids=len(births))
         duties = family_duties(session, families)
         entries = Entries()
         answers: list[Born | BanjieError] = []
@@ -175,7 +175,7 @@ class Motion(Desk):
     def _keep_out(self, dossier: Dossier, actor: Actor, accused: Sequence[int] = ()) -> None:
         """What follows in the family for people an act barred."""
         for needless in bars.follow(self, dossier, actor, accused):
-            request = self.held(dossier.session, LOCK_BY_ID, needless, dossier.now)
+            request = self.held(dossier.session, needless, dossier.now)
             self._move(request, "lapse", SYS, {})
 
     def _decide_recusal(self, request: Dossier, recuse: Recuse, actor: Actor) -> None:
@@ -183,11 +183,11 @@ class Motion(Desk):
         if request.parent_id is None:
             return
         session = request.session
-        parent = self.held(session, LOCK_BY_ID, request.parent_id, request.now)
+        parent = self.held(session, request.parent_id, request.now)
         bars.decide(self, parent, request, recuse, actor)
         if recuse.outcome == "barred":
             self._keep_out(parent, actor)
-        parent = self.held(session, LOCK_BY_ID, request.parent_id, request.now)
+        parent = self.held(session, request.parent_id, request.now)
         over = parent.workflow.variant(RECUSAL_OVER, parent.state)
         if over is not None and not parent.asked_to_stay_out:
             self._move(parent, RECUSAL_OVER, SYS, {})
@@ -224,7 +224,7 @@ class Motion(Desk):
     ) -> None:
         if dossier.parent_id is None:
             return
-        parent = self.held(dossier.session, LOCK_BY_ID, dossier.parent_id, dossier.now)
+        parent = self.held(dossier.session, dossier.parent_id, dossier.now)
         variant = parent.workflow.variant(tell.transition, parent.state)
         if variant is None:
             return
@@ -239,7 +239,7 @@ class Motion(Desk):
     def _extend_parent(self, dossier: Dossier, extend: Extend, actor: Actor) -> None:
         if dossier.parent_id is None:
             return
-        parent = self.held(dossier.session, LOCK_BY_ID, dossier.parent_id, dossier.now)
+        parent = self.held(dossier.session, dossier.parent_id, dossier.now)
         name = str(dossier.data[extend.deadline])
         until = date.fromisoformat(str(dossier.data[extend.until]))
         clock, by = extendable(self, parent, name, until)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine import effects
 from engine.births import Birth, Born
 from engine.desk import RECUSAL
-from engine.dossier import LOCK_BY_ID
 from engine.entries import Entries
 from engine.errors import BanjieError, Invalid, NotAvailable, NotPermitted
 from engine.motion import Motion
@@ -107,7 +106,7 @@ class Recusals(Motion):
         variant = dossier.workflow.variant(SUSPENDS, dossier.state)
         if variant is not None and "sys" in variant.by and not asked.lift:
             self._move(
-                self.held(session, LOCK_BY_ID, dossier.id, dossier.now),
+                self.held(session, dossier.id, dossier.now),
                 SUSPENDS,
                 SYS,
                 {"ground": asked.ground},

@@ -40,8 +40,14 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="Port of the API and the console.")
     database_url: SecretStr | None = Field(
         default=None,
-        description="PostgreSQL (postgresql://user:password@host/name). "
-        "When set, the embedded PostgreSQL is not started.",
+        description="PostgreSQL as the application's role, which owns nothing "
+        "(postgresql://banjie_app:password@host/name). When set, the embedded PostgreSQL is not "
+        "started.",
+    )
+    owner_url: SecretStr | None = Field(
+        default=None,
+        description="The same database as the role that owns the tables, for `banjie migrate`, "
+        "backups and restores. Empty: BANJIE_DATABASE_URL's. The counter and the worker never need it.",
     )
     redis_url: SecretStr | None = Field(
         default=None,

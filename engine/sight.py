@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.desk import EXTENSION, RECUSAL, watching_roles
+from engine.desk import EXTENSION, RECUSAL
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -111,14 +111,14 @@ def sight(desk: Desk, house: House, actor: Actor) -> Sight:
     below = {unit: frozenset(office.below(unit)) for units in held.values() for unit in units}
     seen: dict[str, dict[int, frozenset[int]]] = defaultdict(dict)
     for (name, version), bound in desk.catalog.bound.items():
-        units = (unit for role in watching_roles(bound) for unit in held.get(role, ()))
+        units = (unit for role in bound.workflow.watchers() for unit in held.get(role, ()))
         seen[name][version] = frozenset().union(*(below[unit] for unit in units))
     confided, deciding = (
         {
             unit
             for (name, _), bound in desk.catalog.bound.items()
             if name == request
-            for role in watching_roles(bound, sealed=True)
+            for role in bound.workflow.watchers(sealed=True)
             for scope in held.get(role, ())
             for unit in below[scope]
         }
@@ -155,7 +155,7 @@ def _covered(catalog: Catalog, everywhere: Collection[str]) -> tuple[str, ...]:
         role
         for role in everywhere
         if all(
-            role in watching_roles(bound)
+            role in bound.workflow.watchers()
             for bound in catalog.bound.values()
             if role in bound.workflow.roles
         )

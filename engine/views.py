@@ -14,8 +14,9 @@ from engine.boards import told_text
 from engine.database import execute
 from engine.deadlines import titles
 from engine.desk import not_found
-from engine.dossier import READ, Dossier
+from engine.dossier import READ, READ_NUMBER, Dossier
 from engine.paging import Page, last_number
+from engine.walls import SYS, principal_of, stand_for
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from engine.paging import Key
     from engine.people import Actor
 
-READ_NUMBER = READ + " WHERE i.number = %s"
 SEALED = {
     "sealed": True,
     "detail": "身份信息已封存。确需查看的,写明理由申请揭示:POST /api/v1/items/{number}/reveals。"
@@ -47,6 +47,7 @@ SELECT (SELECT p.number FROM item p WHERE p.id = %(parent)s) AS parent,
 
 def read_item(session: Session, desk: Casework, number: str) -> Dossier:
     """An item as it stands, whoever asks. Raises NotFound."""
+    stand_for(session, SYS)
     row = execute(session, READ_NUMBER, (number,)).fetchone()
     if row is None:
         raise not_found()
@@ -59,9 +60,7 @@ def item_view(
     """An item with its deadlines and what the actor can do; with `personal`, its personal fields
     too where the actor may work on it. Raises NotFound.
     """
-    dossier = read_item(session, desk, number)
-    if not desk.sees(dossier, actor):
-        raise not_found()
+    dossier = desk.look(session, number, actor)
     return _shown(session, desk, actor, dossier, personal=personal)
 
 
@@ -71,6 +70,7 @@ def view_after(session: Session, desk: Casework, actor: Actor, number: str) -> d
     """
     dossier = read_item(session, desk, number)
     if desk.sees(dossier, actor):
+        stand_for(session, principal_of(actor, number))
         return _shown(session, desk, actor, dossier, personal=False)
     nothing: dict[str, Any] = {"data": {}, "parent": None, "due_at": None}
     for name in ("assignees", "declared", "deadlines", "available", "children"):
@@ -205,9 +205,7 @@ def events(
     """The journal of an item, oldest first. `data` is what the hash covers; what the event committed
     to is shown beside it to those who may work on the item.
     """
-    dossier = read_item(session, desk, number)
-    if not desk.sees(dossier, actor):
-        raise not_found()
+    dossier = desk.look(session, number, actor)
     values = {
         "item": dossier.id,
         "last": last_number(after) if after else 0,
@@ -258,9 +256,7 @@ def documents(
     limit: int = 50,
 ) -> Page:
     """The letters of an item as they were drafted, oldest first, to whoever may see the item."""
-    dossier = read_item(session, desk, number)
-    if not desk.sees(dossier, actor):
-        raise not_found()
+    dossier = desk.look(session, number, actor)
     values = {"item": dossier.id, "last": last_number(after) if after else 0, "n": limit + 1}
     rows = execute(session, DRAFTED, values).fetchall()
     more = len(rows) > limit
@@ -292,7 +288,7 @@ WHERE item_id = %(item)s AND seq <= %(told)s AND template = ANY(%(templates)s) O
 
 def track_view(session: Session, desk: Casework, public: Actor, number: str) -> dict[str, Any]:
     """What the petitioner is shown: where the item stands, by when, what was told, their rights."""
-    dossier = read_item(session, desk, number)
+    dossier = desk.look(session, number, public)
     office, workflow = dossier.office, dossier.workflow
     state, unit = workflow.states[dossier.state], office.units[dossier.unit_id]
     values = {"item": dossier.id, "number": number, "templates": list(workflow.letters_out)}

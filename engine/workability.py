@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Literal
 
 from engine.definition import BUILT_IN_ROLES
-from engine.desk import REQUESTS, watching_roles
+from engine.desk import REQUESTS
 from engine.dossier import Attempt, HeldDuty
 from engine.effects import ACCUSED, BARRING, SUBJECT
 from engine.guards import FEWEST_HANDLERS, GUARDS
@@ -194,7 +194,7 @@ def _bearers(dossier: Dossier, role: str) -> list[int]:
     if assigned := dossier.assigned(role):
         return office.there(assigned, dossier.today, dossier.excluded)
     sealed = dossier.sealed and (dossier.workflow.sealed or dossier.workflow.workflow in REQUESTS)
-    if sealed and role not in watching_roles(dossier.bound, sealed=True):
+    if sealed and role not in dossier.workflow.watchers(sealed=True):
         return []
     path = office.above(dossier.unit_id)
     members = (person for person, unit in office.members.get(role, ()) if unit in path)

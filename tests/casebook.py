@@ -17,6 +17,8 @@ from adapters import sample
 from engine.casework import Casework
 from engine.database import Database
 from engine.people import SYS, Actor
+from engine.walls import APP
+from engine.walls import SYS as AS_ENGINE
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -257,7 +259,11 @@ def opened(admin: str, template: str, casework: Casework) -> Iterator[Casebook]:
     """An office of one's own, cloned from a furnished one."""
     with cloned(admin, template) as name:
         url = f"{admin.rsplit('/', 1)[0]}/{name}"
-        book = Casebook(url, Casework(casework.catalog, keyring=casework.keyring), Database(url))
+        book = Casebook(
+            url,
+            Casework(casework.catalog, keyring=casework.keyring),
+            Database(url, role=APP, principal=AS_ENGINE),
+        )
         try:
             yield book
         finally:

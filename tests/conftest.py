@@ -3,7 +3,8 @@
 With xdist the controller starts the servers and hands their addresses to the workers; without it the
 one process does both. The first who needs a database migrates a template; every test that asks for
 `database_url` gets a clone of it. The folder of the servers goes when the run ends, however it ends
-(after kill -9 the next run sweeps it up). Durability is switched off: these data die with the run.
+(after kill -9 the next run sweeps it up). Durability stays on, for nobody serves without it; in
+memory it costs nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 _PREFIX = "banjie-test-"
 _IN_A_HURRY = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "max_connections": "100",
     "shared_buffers": "128MB",
     "autovacuum": "off",
@@ -78,7 +76,11 @@ class _House:
 
     def addresses(self) -> dict[str, str]:
         """What a worker needs to know."""
-        return {"postgres": self.postgres.url("postgres"), "valkey": self.valkey.url(0)}
+        return {
+            "postgres": self.postgres.url("postgres"),
+            "app": self.postgres.app_url("postgres"),
+            "valkey": self.valkey.url(0),
+        }
 
 
 def _quick_folder() -> Path:
@@ -209,6 +211,12 @@ def empty_database_url(_servers: dict[str, str]) -> Iterator[str]:
 def database_url(_servers: dict[str, str], _template: str) -> Iterator[str]:
     """The URL of a migrated database of one's own; dropped after the test."""
     yield from _database(_servers["postgres"], _template)
+
+
+@pytest.fixture
+def app_url(_servers: dict[str, str], database_url: str) -> str:
+    """The same database as the application's role, which owns nothing."""
+    return _sibling(_servers["app"], database_url.rpartition("/")[2])
 
 
 def _database(admin: str, template: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import sqlalchemy
 from alembic import context
 
 from engine.models import Base
+from engine.walls import raise_walls
 
 LOCK = 0x62616E6A6965  # "banjie": one migration at a time, whoever starts it
 
@@ -26,4 +27,6 @@ with pool.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
+    raise_walls(connection)
+    connection.commit()
 pool.dispose()

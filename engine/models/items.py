@@ -49,6 +49,22 @@ class Edge(Base):
     to_state: Mapped[str] = mapped_column(primary_key=True)
 
 
+class Watch(Base):
+    """A role that sees a workflow version's items by scope alone: the sealed ones, or the others."""
+
+    __tablename__ = "watch"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workflow", "version"], ["workflow_version.workflow", "workflow_version.version"]
+        ),
+    )
+
+    workflow: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    sealed: Mapped[bool] = mapped_column(primary_key=True)
+
+
 class Item(Base):
     """The thing that moves: small, because every move rewrites it.
 

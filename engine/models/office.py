@@ -9,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Identity,
+    Index,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,6 +27,15 @@ class Unit(Base):
     name: Mapped[str] = mapped_column(unique=True)
     aliases: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+
+
+class UnitAbove(Base):
+    """A unit and one that it is or lies below; kept by a trigger on `unit`."""
+
+    __tablename__ = "unit_above"
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True)
+    above_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True)
 
 
 class Person(Base):
@@ -57,7 +67,10 @@ class Leave(Base):
     """Days somebody is away, first and last included, and who stands in."""
 
     __tablename__ = "leave"
-    __table_args__ = (CheckConstraint("first_on <= last_on", name="ends_after_it_begins"),)
+    __table_args__ = (
+        CheckConstraint("first_on <= last_on", name="ends_after_it_begins"),
+        Index("leave_of_substitute", "substitute_id"),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))

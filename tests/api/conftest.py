@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,7 +14,9 @@ from pydantic import SecretStr
 
 from adapters import sample
 from api.main import create_app
+from engine.database import Database
 from engine.settings import Settings
+from engine.walls import APP, SYS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would rather have a client that is not out yet
@@ -49,6 +52,11 @@ class Desk:
     app: FastAPI
     url: str
     tokens: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def worker(self) -> Database:
+        """A pool as the worker has one."""
+        return Database(self.url, 2, role=APP, principal=SYS)
 
     def headers(self, account: str, **more: str) -> dict[str, str]:
         """The headers of somebody who is logged in."""
@@ -103,9 +111,9 @@ class Desk:
 
 
 @pytest.fixture
-def settings(database_url: str, home: Path) -> Settings:
+def settings(app_url: str, home: Path) -> Settings:
     """A sample office's settings."""
-    return Settings(home=home, database_url=SecretStr(database_url), sample=True, pool_size=4)
+    return Settings(home=home, database_url=SecretStr(app_url), sample=True, pool_size=4)
 
 
 @pytest.fixture
@@ -115,4 +123,7 @@ def desk(settings: Settings, database_url: str) -> Iterator[Desk]:
     counter = app.state.counter
     sample.load(counter.database, counter.casework)
     with TestClient(app, raise_server_exceptions=False) as client:
-        yield Desk(client, app, database_url)
+        found = Desk(client, app, database_url)
+        yield found
+        if "worker" in vars(found):
+            found.worker.close()

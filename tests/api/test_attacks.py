@@ -64,9 +64,9 @@ def test_no_list_shows_the_extension_of_a_sealed_item(desk: Desk) -> None:
     desk.send("intake", "/practice/clock", {"advance": "5 working days"})
     counter = desk.app.state.counter
     casework = counter.casework
-    sweep(counter.database, casework)
+    sweep(desk.worker, casework)
     knowing = set()
-    with counter.database.transaction() as session:
+    with desk.worker.transaction() as session:
         office = casework.house(session).office
         dossier = read_item(session, casework, number)
         for person in PEOPLE:
@@ -354,7 +354,7 @@ def test_a_stall_is_held_against_the_unit_that_has_the_item(desk: Desk, risk: st
     number = _assigned(desk, risk_level=risk)
     desk.send("intake", "/practice/clock", {"advance": "60 working days"})
     counter = desk.app.state.counter
-    sweep(counter.database, counter.casework)
+    sweep(desk.worker, counter.casework)
     clue = desk.look("liaison", f"/items/{number}").json()["children"][0]
     item = desk.look("liaison", f"/items/{clue}").json()
     assert (item["data"]["respondent"], item["unit"]) == ("AUD", "OFF")

@@ -30,10 +30,8 @@ SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "verify_receipt.py"
 def keep(desk: Desk, every: float = 0) -> None:
     """What the worker does every few seconds: append, and sign where it is time."""
     counter = desk.app.state.counter
-    log.sequence(counter.database)
-    _, faults = publish(
-        counter.database, counter.signer, counter.settings.checkpoints_path, every=every
-    )
+    log.sequence(desk.worker)
+    _, faults = publish(desk.worker, counter.signer, counter.settings.checkpoints_path, every=every)
     assert faults == []
 
 

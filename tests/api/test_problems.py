@@ -136,6 +136,7 @@ def test_every_error_has_a_status() -> None:
         "database-fault",
         "delivery-error",
         "undeliverable",
+        "unfit",
     }
     ours = {
         code

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.api.conftest import Desk
 
 
-def _furnish(desk: Desk) -> list[str]:
+def furnish(desk: Desk) -> list[str]:
     """Grievances about five units, some with sealed children, one assigned, one with an accused, and
     somebody on leave; all of them standing still for a fortnight.
     """
@@ -39,18 +39,18 @@ def _furnish(desk: Desk) -> list[str]:
     )
     desk.send("intake", "/practice/clock", {"advance": "12 working days"})
     counter = desk.app.state.counter
-    sweep(counter.database, counter.casework)
+    sweep(desk.worker, counter.casework)
     numbers = desk.one("SELECT array_agg(number) FROM item WHERE closed_at IS NULL")
     return list(numbers)
 
 
 def test_lists_show_what_may_be_seen(desk: Desk) -> None:
     """For each of fifty people: worklist, closed and number searches, stalls agree with the rule."""
-    numbers = _furnish(desk)
+    numbers = furnish(desk)
     counter = desk.app.state.counter
     casework = counter.casework
     hidden = shown = 0
-    with counter.database.transaction() as session:
+    with desk.worker.transaction() as session:
         office = casework.house(session).office
         dossiers = [read_item(session, casework, number) for number in numbers]
         for person in PEOPLE:

@@ -16,7 +16,7 @@ def _let_pass(desk: Desk, time: str) -> None:
     moved = desk.send("intake", "/practice/clock", {"advance": time})
     assert moved.status_code == 200, moved.text
     counter = desk.app.state.counter
-    sweep(counter.database, counter.casework)
+    sweep(desk.worker, counter.casework)
 
 
 def test_what_stands_still_is_in_the_queue(desk: Desk) -> None:

@@ -1,0 +1,104 @@
+"""What must hold before this process serves anybody: the database keeps what it confirms, the
+application's role is nobody mighty, the second wall stands, and keys are readable by us alone.
+
+A wrong setting found at night by an attacker, or in the morning after a power cut, was wrong on the
+day of installation; so it is refused on that day, with a sentence that says what to change
+(reliability: T46).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.database import execute
+from engine.errors import Unfit
+from engine.walls import POLICIES, RIGHTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+DURABLE: Mapping[str, frozenset[str]] = {
+    "fsync": frozenset({"on"}),
+    "full_page_writes": frozenset({"on"}),
+    "synchronous_commit": frozenset({"on", "remote_write", "remote_apply"}),
+}
+"""Settings of the server without which an answer of 2xx promises nothing, and their lawful values."""
+
+_SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+_ROLE = """
+SELECT r.rolname, r.rolsuper OR r.rolbypassrls AS mighty,
+  EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid
+    AND c.relnamespace = 'public'::regnamespace) AS owns,
+  s.rolsuper OR s.rolbypassrls AS came_mighty
+FROM pg_roles r, pg_roles s WHERE r.rolname = current_user AND s.rolname = session_user
+"""
+_UNWALLED = """
+SELECT w.name FROM unnest(%s::text[]) AS w(name) JOIN pg_class c ON c.oid = to_regclass(w.name)
+WHERE NOT c.relrowsecurity ORDER BY w.name
+"""
+_TOO_MUCH = """
+SELECT CASE table_schema WHEN 'public' THEN table_name ELSE table_schema || '.' || table_name END
+  AS table_name, privilege_type
+FROM information_schema.role_table_grants
+WHERE grantee = current_user AND table_schema IN ('public', 'vault')
+"""
+OTHERS = 0o077
+
+
+def demand_fit(session: Session, keys: Iterable[Path], *, practice: bool) -> None:
+    """Raise Unfit with every complaint at once. `practice`: a sample office may have logged in as
+    somebody mighty and stepped down; a real one may not.
+    """
+    found = [*_not_durable(session), *_too_mighty(session, practice=practice), *_unwalled(session)]
+    found += loose_keys(keys)
+    if found:
+        raise Unfit("\n".join(found))
+
+
+def _not_durable(session: Session) -> Iterator[str]:
+    for row in execute(session, _SETTINGS, (list(DURABLE),)):
+        if row["setting"] not in DURABLE[row["name"]]:
+            yield (
+                f"数据库的 {row['name']} 为 {row['setting']},断电会丢失已确认的数据,请改为 on。"
+                f"PostgreSQL runs with {row['name']}={row['setting']}: what it confirms may be lost;"
+                " set it to on."
+            )
+
+
+def _too_mighty(session: Session, *, practice: bool) -> Iterator[str]:
+    row = execute(session, _ROLE).fetchone() or {}
+    mighty = row["mighty"] or row["owns"] or (row["came_mighty"] and not practice)
+    if mighty:
+        yield (
+            f"应用以 {row['rolname']} 登录,权限过大,行级安全对它无效。请让 BANJIE_DATABASE_URL 使用"
+            " banjie_app,另用 BANJIE_OWNER_URL 建表。"
+            "The application logs in as a superuser, an owner of tables or a role that passes row-level"
+            " security. Let BANJIE_DATABASE_URL name banjie_app, and BANJIE_OWNER_URL the owner."
+        )
+
+
+def _unwalled(session: Session) -> Iterator[str]:
+    for row in execute(session, _UNWALLED, (list(POLICIES),)):
+        yield (
+            f"表 {row['name']} 未启用行级安全,请运行 banjie migrate。"
+            f"Row-level security is off for {row['name']}; run `banjie migrate`."
+        )
+    for row in execute(session, _TOO_MUCH):
+        if row["privilege_type"] not in RIGHTS.get(row["table_name"], ""):
+            yield (
+                f"应用对表 {row['table_name']} 多了 {row['privilege_type']} 权限,请收回。"
+                f"The application may {row['privilege_type']} {row['table_name']}; revoke it."
+            )
+
+
+def loose_keys(keys: Iterable[Path]) -> Iterator[str]:
+    """A sentence for each key file that somebody else may read."""
+    for path in keys:
+        if path.exists() and path.stat().st_mode & OTHERS:
+            yield (
+                f"密钥文件 {path} 他人可读,请运行 chmod 400。"
+                f"Others may read the key {path}; run chmod 400 on it."
+            )

@@ -1,0 +1,287 @@
+"""The second wall: what the application's role may touch, and which rows a principal may know of.
+
+The counter, the worker and the command line act as `banjie_app`, which owns nothing. Every
+transaction stands for a principal, kept in the setting `banjie.principal` of the transaction:
+`person:ID`, `item:NUMBER` (a citizen who showed the code), `sys` (the engine at work), or nothing,
+for which no row of any item exists. The engine's own rule (`Desk.sees`, `engine.sight`) is the first
+wall; the policies here repeat it in the database, so that one forgotten condition shows nobody what
+is hidden. An act passes the wall where it locks its item and is the engine's from there on: what
+follows for a family, a parent or a child is no matter of the actor's sight.
+
+The setting can be changed by whoever can run SQL as the application: this is a wall against our own
+mistakes and not against an injection (ADR-0023).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text as sql
+
+from engine.database import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
+
+    from engine.people import Actor
+
+APP = "banjie_app"
+VERIFIER = "banjie_verifier"
+SYS = "sys"
+
+READ = "SELECT"
+ADD = "SELECT, INSERT"
+CHANGE = "SELECT, INSERT, UPDATE"
+DROP = "SELECT, INSERT, UPDATE, DELETE"
+
+RIGHTS: Mapping[str, str] = {
+    "answer": DROP,
+    "bureau": "SELECT, UPDATE",
+    "calendar_year": ADD,
+    "checkpoint": ADD,
+    "climb": ADD,
+    "deadline": CHANGE,
+    "document": ADD,
+    "edge": ADD,
+    "endpoint": CHANGE,
+    "event": ADD,
+    "import_refusal": ADD,
+    "import_run": CHANGE,
+    "item": CHANGE,
+    "item_data": CHANGE,
+    "item_declaration": ADD,
+    "item_duty": "SELECT, INSERT, UPDATE (ended_at)",
+    "leave": DROP,
+    "log_head": "SELECT, UPDATE",
+    "log_leaf": ADD,
+    "log_node": ADD,
+    "log_queue": "SELECT, INSERT, DELETE",
+    "login": DROP,
+    "membership": DROP,
+    "message": CHANGE,
+    "person": CHANGE,
+    "petitioner_read": CHANGE,
+    "portal_session": DROP,
+    "portal_try": DROP,
+    "spent_proof": DROP,
+    "unit": CHANGE,
+    "unit_above": READ,
+    "vault.data_key": "SELECT, INSERT, DELETE",
+    "vault.payload": "SELECT, INSERT, DELETE",
+    "watch": "SELECT, INSERT, DELETE",
+    "workflow_version": ADD,
+}
+"""What the application may do to a table; what is history it may only add to."""
+
+OPEN: Mapping[str, str] = {
+    "bureau": "one row about the whole house",
+    "calendar_year": "the State Council's list",
+    "checkpoint": "signed for everybody to read",
+    "edge": "the released workflows",
+    "endpoint": "systems outside; only the worker reads their secrets",
+    "import_refusal": "row numbers and reasons without values",
+    "import_run": "how far a file has come",
+    "leave": "the office",
+    "log_head": "how many events there are",
+    "log_leaf": "hashes of events: who knows one already may ask for its proof",
+    "log_node": "hashes of hashes",
+    "log_queue": "ids of events on their way into the log",
+    "login": "digests of tokens",
+    "membership": "the office",
+    "person": "the office",
+    "petitioner_read": "how far somebody has read, not what",
+    "portal_session": "digests of tokens",
+    "portal_try": "keyed hashes of what was tried",
+    "spent_proof": "digests of solved challenges",
+    "unit": "the office",
+    "unit_above": "the office",
+    "watch": "the released workflows",
+    "workflow_version": "the released workflows",
+}
+"""Tables without a policy, and why: no row of theirs tells of an item."""
+
+_OF_ITEM = "wall_knows_item(item_id)"
+POLICIES: Mapping[str, str] = {
+    "item": (
+        "wall_knows(id, family_id, workflow, version, unit_id, subject_unit_id, sealed, number)"
+    ),
+    "item_data": _OF_ITEM,
+    "item_declaration": _OF_ITEM,
+    "vault.data_key": _OF_ITEM,
+    "vault.payload": _OF_ITEM,
+    "event": _OF_ITEM,
+    "deadline": _OF_ITEM,
+    "climb": _OF_ITEM,
+    "document": _OF_ITEM,
+    # own messages and own work are read by the thousand; the item they belong to has its own wall
+    "message": f"recipient_id = (SELECT wall_person()) OR {_OF_ITEM}",
+    "item_duty": (
+        "person_id = (SELECT wall_person()) AND duty IN ('work', 'approve', 'revisit')"
+        " OR wall_knows_family(family_id)"
+    ),
+    "answer": "principal = (SELECT current_setting('banjie.principal', true))",
+}
+"""Which rows a principal other than `sys` may know of; the engine alone (`sys`) writes them."""
+
+_FUNCTIONS = (
+    # Names are written out in full: a function of the owner must not follow the caller's path.
+    """
+    CREATE OR REPLACE FUNCTION wall_person() RETURNS integer
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+      SELECT CASE WHEN starts_with(current_setting('banjie.principal', true), 'person:')
+        THEN substr(current_setting('banjie.principal', true), 8)::integer END
+    $$
+    """,
+    """
+    CREATE OR REPLACE FUNCTION wall_knows(of_item bigint, of_family bigint, of_workflow text,
+      of_version smallint, of_unit integer, complained_of integer, is_sealed boolean, numbered text)
+    RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 1000 AS $$
+    DECLARE
+      principal text := current_setting('banjie.principal', true);
+      me integer;
+    BEGIN
+      IF starts_with(principal, 'item:') THEN
+        RETURN numbered = substr(principal, 6);
+      ELSIF starts_with(principal, 'person:') IS NOT TRUE THEN
+        RETURN false;
+      END IF;
+      me := substr(principal, 8)::integer;
+      IF complained_of IS NOT NULL AND EXISTS (
+        SELECT FROM public.person p JOIN public.unit_above a ON a.unit_id = p.unit_id
+        JOIN public.unit u ON u.id = a.above_id
+        WHERE p.id = me AND a.above_id = complained_of AND u.parent_id IS NOT NULL) THEN
+        RETURN false;
+      END IF;
+      IF EXISTS (SELECT FROM public.item_duty b WHERE b.person_id = me AND b.family_id = of_family
+        AND b.duty IN ('accused', 'recused') AND b.ended_at IS NULL) THEN
+        RETURN false;
+      END IF;
+      RETURN EXISTS (
+          SELECT FROM public.membership m
+          JOIN public.unit_above a ON a.above_id = m.unit_id AND a.unit_id = of_unit
+          JOIN public.watch w ON w.workflow = of_workflow AND w.version = of_version
+            AND w.sealed = is_sealed AND w.role = m.role
+          WHERE m.person_id = ANY(ARRAY(
+            SELECT me UNION ALL SELECT l.person_id FROM public.leave l CROSS JOIN public.bureau n
+            WHERE l.substitute_id = me AND ((now() + n.practice_offset)
+              AT TIME ZONE 'Asia/Shanghai')::date BETWEEN l.first_on AND l.last_on)))
+        OR EXISTS (SELECT FROM public.item_duty d WHERE d.item_id = of_item AND d.person_id = me
+          AND d.ended_at IS NULL AND d.role <> d.duty)
+        OR EXISTS (SELECT FROM public.message t WHERE t.item_id = of_item AND t.recipient_id = me
+          AND t.status <> 'withdrawn');
+    END $$
+    """,
+    """
+    CREATE OR REPLACE FUNCTION wall_knows_item(of_item bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 1000 AS $$
+    BEGIN
+      RETURN EXISTS (SELECT FROM public.item i WHERE i.id = of_item
+        AND public.wall_knows(i.id, i.family_id, i.workflow, i.version, i.unit_id,
+          i.subject_unit_id, i.sealed, i.number));
+    END $$
+    """,
+    """
+    CREATE OR REPLACE FUNCTION wall_knows_family(of_family bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 1000 AS $$
+    BEGIN
+      RETURN EXISTS (SELECT FROM public.item i WHERE i.family_id = of_family
+        AND public.wall_knows(i.id, i.family_id, i.workflow, i.version, i.unit_id,
+          i.subject_unit_id, i.sealed, i.number));
+    END $$
+    """,
+)
+_IS_SYS = "(SELECT current_setting('banjie.principal', true)) = 'sys'"
+
+
+def stand_for(session: Session, principal: str) -> None:
+    """Bind the transaction to a principal, from now to its end."""
+    if session.info.get("principal") != principal:
+        execute(session, "SELECT set_config('banjie.principal', %s, true)", (principal,))
+        session.info["principal"] = principal
+
+
+@contextmanager
+def as_engine(session: Session) -> Iterator[None]:
+    """For the block, see what the engine must see to judge: facts of kin that the asker may not know."""
+    before = session.info.get("principal", "")
+    stand_for(session, SYS)
+    try:
+        yield
+    finally:
+        stand_for(session, before)
+
+
+def create_roles(connection: Connection) -> None:
+    """Make the roles where they are missing; they belong to the whole server."""
+    for role in (APP, VERIFIER):
+        connection.exec_driver_sql(
+            f"DO $$ BEGIN CREATE ROLE {role} LOGIN;"
+            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
+
+
+def raise_walls(connection: Connection) -> None:
+    """Bring roles, rights and policies to what this file says; nothing is done where they are.
+
+    As the owner of the tables, inside the transaction of a migration; a deployment gives the roles
+    their passwords.
+    """
+    create_roles(connection)
+    tables = {str(row[0]) for row in connection.execute(sql(_TABLES))}
+    statements = list(_statements(tables))
+    digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
+    if connection.execute(sql(_STANDING)).scalar() == digest:
+        return
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+    connection.exec_driver_sql(f"COMMENT ON FUNCTION wall_person() IS '{digest}'")
+
+
+_TABLES = """
+SELECT CASE nspname WHEN 'public' THEN relname ELSE nspname || '.' || relname END
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind = 'r' AND nspname IN ('public', 'vault')
+"""
+_STANDING = "SELECT obj_description(to_regprocedure('wall_person()'))"
+
+
+def _statements(tables: set[str]) -> Iterator[str]:
+    for role in (APP, VERIFIER):
+        yield f"GRANT USAGE ON SCHEMA public TO {role}"
+        if any(table.startswith("vault.") for table in tables):
+            yield f"GRANT USAGE ON SCHEMA vault TO {role}"
+    yield "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    yield from _FUNCTIONS
+    for table in sorted(tables & RIGHTS.keys()):
+        yield f"REVOKE ALL ON {table} FROM PUBLIC, {APP}, {VERIFIER}"
+        yield f"GRANT {RIGHTS[table]} ON {table} TO {APP}"
+        yield f"GRANT SELECT ON {table} TO {VERIFIER}"
+    if "item" in tables:
+        yield f"GRANT USAGE ON SEQUENCE item_id_seq TO {APP}"
+    for table in sorted(tables & POLICIES.keys()):
+        seen = f"{_IS_SYS} OR {POLICIES[table]}"
+        writes = f"{_IS_SYS} OR {POLICIES[table]}" if table == "answer" else _IS_SYS
+        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
+        for name in ("known", "added", "locked", "dropped", "verified"):
+            yield f"DROP POLICY IF EXISTS {name} ON {table}"
+        yield f"CREATE POLICY known ON {table} FOR SELECT TO {APP} USING ({seen})"
+        yield f"CREATE POLICY added ON {table} FOR INSERT TO {APP} WITH CHECK ({writes})"
+        yield (
+            f"CREATE POLICY locked ON {table} FOR UPDATE TO {APP}"
+            f" USING ({seen}) WITH CHECK ({writes})"
+        )
+        if "DELETE" in RIGHTS[table]:
+            yield f"CREATE POLICY dropped ON {table} FOR DELETE TO {APP} USING ({writes})"
+        yield f"CREATE POLICY verified ON {table} FOR SELECT TO {VERIFIER} USING (true)"
+
+
+def principal_of(actor: Actor, number: str = "") -> str:
+    """What an actor stands for at an item; the public was let in to this one by number and code."""
+    if actor.id is not None:
+        return f"person:{actor.id}"
+    return SYS if actor.kind == "sys" else f"item:{number}"
