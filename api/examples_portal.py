@@ -64,7 +64,7 @@ ANSWERS: dict[str, Any] = {
             {
                 "title": "办理期限",
                 "title_en": "Time limits",
-                "body": "转送:5日(法定期限;河南省优化营商环境条例 第七十八条:五日内转有关部门)",
+                "body": "转送：5日（法定期限；河南省优化营商环境条例 第七十八条：五日内转有关部门）",
                 "body_en": "Transfer: 5 days (statutory)",
             }
         ],
@@ -73,13 +73,14 @@ ANSWERS: dict[str, Any] = {
                 "deadline": "transfer",
                 "title": "转送",
                 "title_en": "Transfer",
+                "when": None,
                 "rule": "grv.transfer",
                 "span": "5 days",
                 "span_zh": "5日",
                 "extension": None,
                 "extension_zh": None,
                 "weight": "statutory",
-                "source": "河南省优化营商环境条例 第七十八条:五日内转有关部门",
+                "source": "河南省优化营商环境条例 第七十八条：五日内转有关部门",
             }
         ],
         "acts": [

@@ -339,18 +339,21 @@ class Paragraph(BaseModel):
 
 
 class LimitView(BaseModel):
-    """A limit with the rule it follows; `weight` says how binding the source is."""
+    """A limit with the rule it follows; `when` the values it holds for instead of the usual rule;
+    `weight` says how binding the source is, which is null where the office set the limit itself.
+    """
 
     deadline: str
     title: str
     title_en: str
+    when: str | None
     rule: str
     span: str
     span_zh: str
     extension: str | None
     extension_zh: str | None
     weight: Literal["statutory", "policy", "internal"]
-    source: str
+    source: str | None
 
 
 class PublicActView(BaseModel):

@@ -74,12 +74,13 @@ def _section(text: Text, office: str) -> dict[str, str]:
 def _limits(catalog: Catalog, workflow: Workflow, today: date) -> Iterator[dict[str, Any]]:
     """Each limit once for each rule it may follow."""
     for name, deadline in workflow.deadlines.items():
-        for rule_name in _rules(deadline):
+        for rule_name, when in _rules(workflow, deadline):
             rule = catalog.rulebook.rule(rule_name, today)
             yield {
                 "deadline": name,
                 "title": deadline.title,
                 "title_en": deadline.title_en,
+                "when": when,
                 "rule": rule_name,
                 "span": str(rule.within),
                 "span_zh": rule.within.chinese,
@@ -90,14 +91,22 @@ def _limits(catalog: Catalog, workflow: Workflow, today: date) -> Iterator[dict[
             }
 
 
-def _rules(deadline: Deadline) -> Iterator[str]:
-    yield deadline.rule
-    if deadline.instead is not None:
-        yield from dict.fromkeys(deadline.instead.rules.values())
+def _rules(workflow: Workflow, deadline: Deadline) -> Iterator[tuple[str, str | None]]:
+    """Each rule a limit may follow, and for which values of which field; None: for all others."""
+    yield deadline.rule, None
+    if deadline.instead is None:
+        return
+    spec = workflow.fields[deadline.instead.field]
+    values: dict[str, list[str]] = {}
+    for value, rule in deadline.instead.rules.items():
+        values.setdefault(rule, []).append(spec.choices.get(value, value))
+    for rule, titles in values.items():
+        yield rule, f"{spec.title}：{'、'.join(titles)}"
 
 
-def _source(rule: Rule) -> str:
-    return _MARK.sub("", rule.source)
+def _source(rule: Rule) -> str | None:
+    """Where a rule comes from, None where the office itself proposes it."""
+    return None if rule.source.startswith("[P]") else _MARK.sub("", rule.source)
 
 
 def _limits_in_words(limits: list[dict[str, Any]]) -> dict[str, str]:
@@ -106,11 +115,14 @@ def _limits_in_words(limits: list[dict[str, Any]]) -> dict[str, str]:
     for limit in limits:
         if limit["weight"] == "internal":
             continue
-        weight, weight_en = WEIGHTS[limit["weight"]]
-        more = f",经批准可延长{limit['extension_zh']}" if limit["extension_zh"] else ""
+        weight, weight_en = WEIGHTS[limit["weight"] if limit["source"] else "internal"]
+        case = f"（{limit['when']}）" if limit["when"] else ""
+        more = f"，经批准可延长{limit['extension_zh']}" if limit["extension_zh"] else ""
+        source = f"；{limit['source']}" if limit["source"] else ""
+        lines.append(f"{limit['title']}{case}：{limit['span_zh']}{more}（{weight}{source}）")
+        case_en = " in special cases" if limit["when"] else ""
         more_en = f", by {limit['extension']} more if granted" if limit["extension"] else ""
-        lines.append(f"{limit['title']}:{limit['span_zh']}{more}({weight};{limit['source']})")
-        lines_en.append(f"{limit['title_en']}: {limit['span']}{more_en} ({weight_en})")
+        lines_en.append(f"{limit['title_en']}{case_en}: {limit['span']}{more_en} ({weight_en})")
     return {
         "title": "办理期限",
         "title_en": "Time limits",

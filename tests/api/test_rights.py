@@ -86,10 +86,13 @@ def test_what_is_told_is_what_is_counted(desk: Desk) -> None:
     for limit in told["limits"]:
         rule = catalog.rulebook.rule(limit["rule"], today)
         assert limit["span"] == str(rule.within)
-        assert limit["source"] in rule.source
-        assert not limit["source"].startswith("[")
-        binds = rule.weight != "internal"
-        assert (f"{limit['title']}:{limit['span_zh']}" in body) is binds, limit
+        assert (limit["source"] is None) is rule.source.startswith("[P]")
+        assert (limit["source"] or "") in rule.source
+        assert "[" not in (limit["source"] or "")
+        told_of = [line for line in body.splitlines() if line.startswith(limit["title"])]
+        said = any(f"：{limit['span_zh']}" in line for line in told_of)
+        assert said is (rule.weight != "internal"), limit
+    assert "登记（来源渠道：12345热线）：2小时" in body
 
 
 def test_a_new_law_changes_what_is_told_on_its_day(desk: Desk) -> None:
