@@ -108,7 +108,7 @@ def test_words_stay_in_the_vault_and_a_push_carries_none(
     )
     assert pushed >= 1
     assert desk.one("SELECT data::text FROM event WHERE act = 'message' LIMIT 1") == "{}"
-    with desk.app.state.counter.database.transaction() as session:
+    with desk.worker.transaction() as session:
         assert verify(session)[1] == []
 
 
@@ -151,7 +151,7 @@ def test_an_unanswered_question_climbs(desk: Desk) -> None:
     )
     assert clock.status_code == 200, clock.text
     counter = desk.app.state.counter
-    stalls.sweep(counter.database, counter.casework)
+    stalls.sweep(desk.worker, counter.casework)
     climbed = desk.one(
         "SELECT array_agg(k.act ORDER BY k.rung) FROM climb k JOIN deadline d ON d.id = k.deadline_id"
         " WHERE d.name = 'unanswered'"
