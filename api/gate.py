@@ -130,7 +130,8 @@ class Gate:
             if not _is_light(scope["path"]):
                 await self.turnstile.enter()
         except BanjieError as refusal:
-            answer = problems.answer(refusal, scope["state"]["request_id"])
+            # what else is on this connection, a body left unread or the next of a flood, goes with it
+            answer = problems.answer(refusal, scope["state"]["request_id"], {"Connection": "close"})
             await answer(scope, receive, send)
             return
         await self._work(scope, body, receive, send)
