@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 VERSION = "0.1.0"
+LONGEST = 30
+"""Seconds of a transaction; each statement of it has five."""
 ROUTERS = (
     auth,
     submissions,
@@ -141,7 +143,12 @@ def _counter(settings: Settings) -> Counter:
     outward = "mail" if settings.smtp_url else "console"
     return Counter(
         settings=settings,
-        database=Database(settings.database_url.get_secret_value(), settings.pool_size, role=APP),
+        database=Database(
+            settings.database_url.get_secret_value(),
+            settings.pool_size,
+            role=APP,
+            longest=LONGEST,
+        ),
         casework=Casework(found, outward, settings.address, keyring=keyring),
         secret=secret,
         checkpoints=CheckpointFile(settings.checkpoints_path),

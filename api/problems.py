@@ -195,6 +195,8 @@ async def refuse_request(request: Request, error: Exception) -> Response:
         if complaint["type"] == "json_invalid":
             unreadable = Malformed("请求不是有效的 JSON。The body is not JSON; check it.")
             return answer(unreadable, request_id(request))
+        if complaint["type"] == "extra_forbidden":
+            path[-1:] = ["?"]  # a name the caller made up
         pointer = "".join(f"/{_name(part)}" for part in path)
         found.append({"pointer": pointer, "in": str(where), "detail": _sentence(complaint)})
     invalid = Invalid([])
@@ -205,7 +207,7 @@ async def refuse_request(request: Request, error: Exception) -> Response:
 
 def _name(part: object) -> str:
     """A name that somebody else may have made up, fit for a pointer and for being shown."""
-    plain = (char if char.isalnum() or char in "_-" else "?" for char in str(part)[:40])
+    plain = (char if char.isalnum() or char in "_-?" else "?" for char in str(part)[:40])
     return "".join(plain)
 
 

@@ -68,14 +68,22 @@ class Database:
 
     The pool waits 2 s for a free connection and then says Busy; it never overflows. With a `role`
     every connection steps down to it where it logged in as somebody mightier; `principal` is what
-    a transaction stands for until it says otherwise (`engine.walls`).
+    a transaction stands for until it says otherwise (`engine.walls`). A transaction lasts ``longest`` seconds at most; 0 is for commands that read
+    or write all there is.
     """
 
     def __init__(
-        self, url: str, size: int = 8, *, role: str | None = None, principal: str = ""
+        self,
+        url: str,
+        size: int = 8,
+        *,
+        role: str | None = None,
+        principal: str = "",
+        longest: int = 0,
     ) -> None:
         self.role = role
         self.principal = principal
+        self.longest = longest
         self.pool = sqlalchemy.create_engine(
             url, pool_size=size, max_overflow=0, pool_timeout=2, pool_reset_on_return="rollback"
         )
@@ -123,6 +131,8 @@ class Database:
         autocommit = connection.autocommit
         connection.autocommit = True
         connection.execute(LIMITS)
+        longest = f"{self.longest}s"
+        connection.execute("SELECT set_config('transaction_timeout', %s, false)", (longest,))
         connection.execute("SELECT set_config('banjie.principal', %s, false)", (self.principal,))
         if self.role is not None:
             connection.execute("SELECT set_config('role', %s, false)", (self.role,))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from email.message import Message
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,10 +62,15 @@ class Served:
         )
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310 - http
-                return answer.status, dict(answer.headers), answer.read()
+                return answer.status, _small(answer.headers), answer.read()
         except urllib.error.HTTPError as refused:
             with refused:
-                return refused.code, dict(refused.headers), refused.read()
+                return refused.code, _small(refused.headers), refused.read()
+
+
+def _small(headers: Message) -> dict[str, str]:
+    """Headers by their names in small letters."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 @contextmanager

@@ -213,7 +213,7 @@ def test_overload_is_answered_and_passes(served: Served, address: str) -> None:
         began = time.monotonic()
         path = "/api/v1/readyz" if at % 3 else "/api/v1/submissions/track"
         status, headers, _ = served.ask(path, None if at % 3 else form)
-        return status, time.monotonic() - began, headers.get("Retry-After")
+        return status, time.monotonic() - began, headers.get("retry-after")
 
     with psycopg.connect(address) as hand, ThreadPoolExecutor(30) as crowd:
         hand.execute("LOCK TABLE deadline, portal_try IN ACCESS EXCLUSIVE MODE")
