@@ -135,7 +135,7 @@ def test_every_constraint_that_people_can_meet_has_its_sentence(database_url: st
             " WHERE indisunique AND nspname NOT IN ('pg_catalog', 'pg_toast')"
             " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)"
         ).fetchall()
-    kinds = dict(rows)
+    kinds: dict[str, str] = dict(rows)
     raised = {
         name
         for path in MIGRATIONS.glob("*.py")
