@@ -24,7 +24,8 @@ from api.forms import (
     Transition,
     WorklistQuery,
 )
-from api.schemas import Correspondence, Drafts, Item, Journal, Worklist
+from api.schemas import Drafts, Item, Journal, Worklist
+from api.schemas_portal import Correspondence
 from engine import conversation, reminders, views
 from engine.desk import REQUESTS
 from engine.errors import Invalid

@@ -15,7 +15,8 @@ from fastapi import APIRouter, Request, Response
 from api.counter import Answer, Counter, IdempotencyKey, Process, sent
 from api.forms import Cursor, Limit, Move, RecusalWish, Tracking, Transition, Wording, WorkflowName
 from api.petitioners import Visitor, begin_session, let_in, shown, use_right, want_recusal
-from api.schemas import Challenge, Conversation, PortalSession, Posted, Rights, Tracked
+from api.schemas import Tracked
+from api.schemas_portal import Challenge, Conversation, PortalSession, Posted, Rights
 from engine import conversation
 from engine.answers import Given
 from engine.rights import rights_of
