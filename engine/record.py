@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
 from engine.deadlines import IDLE, Clock
+from engine.dossier import HeldDuty
 from engine.effects import ACCUSED, BARRING
 from engine.journal import Event, digest
 
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.definition import Assign, Transition
-    from engine.dossier import Dossier, HeldDuty
+    from engine.dossier import Dossier
     from engine.entries import Entries
     from engine.forms import Accepted
     from engine.people import Actor
 
+
+_LOCK_FAMILY = """
+SELECT FROM item WHERE family_id = %s AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE
+"""
 
 _WITHDRAW = """
 UPDATE message SET status = 'withdrawn', lease_token = NULL, leased_until = NULL,
@@ -179,7 +184,11 @@ def relieve(dossier: Dossier, people: Sequence[int], duty: str) -> None:
     """End what people do in the whole family, as they begin to be barred, and withdraw their
     messages: those that wait, and those somebody is about to send. Who was recused may turn out to
     be accused; who is accused stays so.
+
+    The open items of the family are locked first: an act that gives one of them something to do
+    comes wholly before this, and is ended by it, or wholly after, and is refused.
     """
+    execute(dossier.session, _LOCK_FAMILY, (dossier.family_id,))
     stays = [ACCUSED] if duty == ACCUSED else list(BARRING)
     _end(
         dossier,
@@ -230,12 +239,13 @@ def _end(
     ended: Callable[[HeldDuty], bool],
     **values: Any,
 ) -> None:
-    execute(
+    rows = execute(
         dossier.session,
-        f"UPDATE item_duty SET ended_at = %(now)s WHERE ended_at IS NULL AND {condition}",  # noqa: S608 - constants of this file
+        f"UPDATE item_duty SET ended_at = %(now)s WHERE ended_at IS NULL AND {condition}"  # noqa: S608 - constants of this file
+        " RETURNING item_id, person_id, role, duty, assigned",
         {"now": dossier.now, "family": dossier.family_id, "item": dossier.id, **values},
     )
-    dossier.let_go += [duty for duty in dossier.duties if duty.active and ended(duty)]
+    dossier.let_go += [HeldDuty(**row, active=False) for row in rows]
     dossier.duties = [
         replace(duty, active=False) if duty.active and ended(duty) else duty
         for duty in dossier.duties
