@@ -180,8 +180,9 @@ def _open(search: Search, filters: Filters, workflows: frozenset[str], after: Ke
     return _union(branches)
 
 
-OWN_DUTY = """i.id IN (SELECT d.item_id FROM item_duty d WHERE d.person_id = %(me)s
-  AND d.ended_at IS NULL AND d.role <> d.duty AND d.role <> ALL(%(covered)s))"""
+OWN_DUTY = """i.id IN (SELECT d.item_id FROM item_duty d WHERE d.person_id = ANY(%(mine)s::int[])
+  AND d.ended_at IS NULL AND d.role <> d.duty AND d.role <> ALL(%(covered)s)
+  AND (d.assigned OR d.person_id = %(me)s))"""
 UP_TO_THE_LAST = """(i.due_at, i.id) <= (
   coalesce((SELECT s.due_at FROM scoped s OFFSET %(n)s - 1), 'infinity'),
   coalesce((SELECT s.id FROM scoped s OFFSET %(n)s - 1), 9223372036854775807))"""

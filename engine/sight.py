@@ -33,8 +33,9 @@ NOT_HIDDEN = """
 """Nothing of a family that bars the person, nothing about the unit they belong to, and a request
 about a sealed item only for those who would see it if its own workflow were sealed."""
 
-OWN = """EXISTS (SELECT FROM item_duty o WHERE o.item_id = i.id AND o.person_id = %(me)s
-    AND o.ended_at IS NULL AND o.role <> o.duty)"""
+OWN = """EXISTS (SELECT FROM item_duty o WHERE o.item_id = i.id AND o.person_id = ANY(%(mine)s::int[])
+    AND o.ended_at IS NULL AND o.role <> o.duty AND (o.assigned OR o.person_id = %(me)s))"""
+"""An item of one's own, or one assigned to somebody absent for whom one stands in."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,14 @@ class Scope:
 class Sight:
     """What one person may see today.
 
-    `above`: the units whose complaints are hidden from them. `confided`: the units in which they see
-    extensions of sealed items, `deciding`: those in which they see recusals there. `covered`: roles whose duties add nothing, because whoever holds the
-    role sees all its items anyway.
+    `replaced`: absent people they stand in for. `above`: the units whose complaints are hidden from
+    them. `confided`: the units in which they see extensions of sealed items, `deciding`: those in
+    which they see recusals there. `covered`: roles whose duties add nothing, because whoever holds
+    the role sees all its items anyway.
     """
 
     person: int
+    replaced: tuple[int, ...]
     scopes: tuple[Scope, ...]
     above: tuple[int, ...]
     confided: tuple[int, ...]
@@ -68,6 +71,7 @@ class Sight:
     def values(self) -> dict[str, Any]:
         """The parameters of :data:`NOT_HIDDEN`, :data:`OWN` and :meth:`visible`."""
         values: dict[str, Any] = {"me": self.person, "above": list(self.above)}
+        values["mine"] = [self.person, *self.replaced]
         values |= {"confided": list(self.confided), "deciding": list(self.deciding)}
         for at, scope in enumerate(self.scopes):
             values[f"w{at}"] = list(scope.workflows)
@@ -133,6 +137,7 @@ def sight(desk: Desk, house: House, actor: Actor) -> Sight:
                 groups[(version,), covers].append(name)
     return Sight(
         person=person.id,
+        replaced=tuple(each for each in bearers[1:] if office.present(each, today) == person.id),
         scopes=tuple(
             Scope(tuple(names), versions, units)
             for (versions, units), names in groups.items()
