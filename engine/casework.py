@@ -201,7 +201,12 @@ class Casework(Recusals):
         settle(entries, dossier, dossier.entered_at)
         entries.write(session)
         data = {"deadline": deadline, "new_due": until.isoformat(), "reason": reason}
-        birth = Birth(data, channel="staff", parent=dossier, hidden_with_parent=True)
+        turn = self.role_for(dossier, actor, dossier.workflow.holders(dossier.state))
+        (asking,) = self.catalog.named(EXTENSION).workflow.transitions["submit"]
+        as_holder = turn if turn in asking.by else None  # whoever stands in may hold no such role
+        birth = Birth(
+            data, channel="staff", parent=dossier, hidden_with_parent=True, acting_as=as_holder
+        )
         born = self.submit_many(session, EXTENSION, actor, [birth], at=dossier.now)[0]
         if isinstance(born, BanjieError):
             raise born

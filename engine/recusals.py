@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine import effects
 from engine.births import Birth, Born
 from engine.desk import RECUSAL
 from engine.entries import Entries
@@ -132,7 +131,8 @@ class Recusals(Motion):
             raise NotAvailable(
                 "本事项已办结。This item has ended.", state=dossier.state, available=[]
             )
-        if actor.id not in {*dossier.assigned(), *effects.holders(dossier)} or actor.id is None:
+        turn = self.role_for(dossier, actor, dossier.workflow.holders(dossier.state))
+        if actor.id is None or (turn is None and actor.id not in dossier.assigned()):
             raise NotPermitted(
                 "只有办理本事项的人签署声明。Only whoever works on the item signs for it."
             )
