@@ -144,6 +144,7 @@ _FUNCTIONS = (
     DECLARE
       principal text := current_setting('banjie.principal', true);
       me integer;
+      replaced integer[];
     BEGIN
       IF starts_with(principal, 'item:') THEN
         RETURN numbered = substr(principal, 6);
@@ -161,17 +162,18 @@ _FUNCTIONS = (
         AND b.duty IN ('accused', 'recused') AND b.ended_at IS NULL) THEN
         RETURN false;
       END IF;
+      replaced := ARRAY(SELECT l.person_id FROM public.leave l CROSS JOIN public.bureau n
+        WHERE l.substitute_id = me AND ((now() + n.practice_offset)
+          AT TIME ZONE 'Asia/Shanghai')::date BETWEEN l.first_on AND l.last_on);
       RETURN EXISTS (
           SELECT FROM public.membership m
           JOIN public.unit_above a ON a.above_id = m.unit_id AND a.unit_id = of_unit
           JOIN public.watch w ON w.workflow = of_workflow AND w.version = of_version
             AND w.sealed = is_sealed AND w.role = m.role
-          WHERE m.person_id = ANY(ARRAY(
-            SELECT me UNION ALL SELECT l.person_id FROM public.leave l CROSS JOIN public.bureau n
-            WHERE l.substitute_id = me AND ((now() + n.practice_offset)
-              AT TIME ZONE 'Asia/Shanghai')::date BETWEEN l.first_on AND l.last_on)))
-        OR EXISTS (SELECT FROM public.item_duty d WHERE d.item_id = of_item AND d.person_id = me
-          AND d.ended_at IS NULL AND d.role <> d.duty)
+          WHERE m.person_id = me OR m.person_id = ANY(replaced))
+        OR EXISTS (SELECT FROM public.item_duty d WHERE d.item_id = of_item
+          AND d.ended_at IS NULL AND d.role <> d.duty
+          AND (d.person_id = me OR (d.assigned AND d.person_id = ANY(replaced))))
         OR EXISTS (SELECT FROM public.message t WHERE t.item_id = of_item AND t.recipient_id = me
           AND t.status <> 'withdrawn');
     END $$

@@ -73,7 +73,7 @@ MOVES = {
         "assignment_stands": set(),
     },
     ("misconduct", "verifying"): {"suspend": {"deputy"}, "report": {"handler"}},
-    ("referral", "drafting"): {"submit_review": {"liaison"}},
+    ("referral", "drafting"): {"submit_letter": {"liaison"}, "dispatch": {"liaison"}},
     ("extension", "requested"): {
         "grant": {"unit_head", "deputy", "party_group"},
         "refuse": {"unit_head", "deputy", "party_group"},
