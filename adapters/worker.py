@@ -150,7 +150,8 @@ def tidy() -> None:
     from engine.database import execute
     from engine.tries import OLD_PROOFS, OLD_TRIES
 
-    for statement in (_OLD_ANSWERS, _OLD_LOGINS, _OLD_VISITS, OLD_TRIES, OLD_PROOFS):
+    nobodys = (_OLD_ANSWERS, _OLD_LOGINS, _OLD_VISITS, OLD_TRIES, OLD_PROOFS, _OLD_GUESSES, _OLD_ROUNDS)
+    for statement in nobodys:
         deleted = 1
         while deleted:
             with open_rooms().database.transaction() as session:
@@ -253,6 +254,16 @@ DELETE FROM login WHERE ctid = ANY(ARRAY(
 _OLD_VISITS = """
 DELETE FROM portal_session WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM portal_session WHERE expires_at < now() LIMIT 1000))
+"""
+
+_OLD_GUESSES = """
+DELETE FROM throttle WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM throttle WHERE failed_at < now() - interval '1 day' LIMIT 1000))
+"""
+
+_OLD_ROUNDS = """
+DELETE FROM sign_on WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM sign_on WHERE expires_at < now() LIMIT 1000))
 """
 
 app = create_app(Settings())

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Depends, Header, Request
@@ -17,11 +17,18 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
 from api.openapi import describe
-from api.problems import Malformed, Unauthenticated, Unconditional
+from api.permits import Permit, permit_of
+from api.problems import (
+    CredentialOwed,
+    Malformed,
+    StepUpRequired,
+    Unauthenticated,
+    Unconditional,
+)
 from engine.answers import Ask, Given, claim, request_digest, settle
 from engine.database import Database, execute
-from engine.errors import Invalid
-from engine.people import Actor, PersonEntry
+from engine.errors import Invalid, NotPermitted
+from engine.sessions import Caller, Limits, find
 from engine.telling import name_asker
 from engine.walls import stand_for
 
@@ -30,25 +37,38 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from api.cookies import Cookies
     from api.cursors import Cursors
     from api.door import Door
+    from api.origins import Origins
     from api.workflows import Gallery
     from engine.casework import Casework
     from engine.checkpoints import CheckpointFile
+    from engine.factors import Factors
+    from engine.people import Actor
     from engine.settings import Settings
     from engine.signatures import Signer
+
+T = TypeVar("T")
 
 JSON = "application/json"
 bearer = HTTPBearer(
     auto_error=False, description="The token of POST /sessions: `Authorization: Bearer <token>`."
 )
 
-WHO = """
-SELECT p.id, p.account, p.name, p.unit_id, p.email, p.certified_until, p.left_on,
-  set_config('banjie.principal', 'person:' || p.id, true) AS principal
-FROM login l JOIN person p ON p.id = l.person_id
-WHERE l.token_digest = %s AND l.expires_at > now() AND (p.left_on IS NULL OR p.left_on > now())
-"""
+HOLDS = "SELECT FROM membership WHERE person_id = %s AND role = ANY(%s) LIMIT 1"
+DEBTS = {
+    "password": "请先改掉临时口令:PUT /api/v1/credentials/password。"
+    "Choose a password of your own first: PUT /api/v1/credentials/password.",
+    "factor": "请先登记第二因素:POST /api/v1/credentials/second-factor。"
+    "Enrol a second factor first: POST /api/v1/credentials/second-factor.",
+    "otp": "请先输入动态码:POST /api/v1/sessions/current/step-up。"
+    "Give a code of your second factor first: POST /api/v1/sessions/current/step-up.",
+}
+STEP_UP = (
+    "此操作须刚刚验证过本人,请再次输入口令或动态码:POST /api/v1/sessions/current/step-up。"
+    "Prove again that it is you, with a password or a code: POST /api/v1/sessions/current/step-up."
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +86,26 @@ class Counter:
     cursors: Cursors
     gallery: Gallery
     door: Door
+    origins: Origins
+    cookies: Cookies
+    factors: Factors
+    limits: Limits
+
+    @cached_property
+    def accusing(self) -> frozenset[str]:
+        """The fields, of all workflows, that name somebody as accused."""
+        return frozenset(
+            name
+            for bound in self.casework.catalog.current.values()
+            for name, field in bound.workflow.fields.items()
+            if field.duty == "accused"
+        )
+
+    def accuses(self, data: dict[str, Any]) -> bool:
+        """Whether what is given names somebody as accused: that is not done from a desk left open."""
+        return any(
+            data[name] not in (None, "", [], "unknown") for name in self.accusing & data.keys()
+        )
 
 
 @dataclass(frozen=True)
@@ -95,19 +135,39 @@ def sent(given: Given) -> Response:
     return Response(given.body, given.status, dict(given.headers), JSON)
 
 
-def token_digest(token: str) -> bytes:
-    """What is kept of a token."""
-    return sha256(token.encode(errors="replace")).digest()
+@dataclass(frozen=True)
+class Shown:
+    """What somebody showed at the counter, and what the address demands of them."""
+
+    token: str
+    by_cookie: bool
+    permit: Permit
 
 
-def who(session: Session, token: str) -> Actor:
-    """The person a token stands for. Raises Unauthenticated."""
-    row = execute(session, WHO, (token_digest(token),)).fetchone()
-    if row is None:
+def who(session: Session, counter: Counter, shown: Shown, *, fresh: bool = False) -> Caller:
+    """Who it is, where they may come in here. Raises Unauthenticated, CredentialOwed, NotPermitted,
+    and StepUpRequired where a `fresh` proof is wanted.
+    """
+    caller = find(session, shown.token, counter.limits, by_cookie=shown.by_cookie)
+    permit = shown.permit
+    if caller is None:
         raise Unauthenticated("登录已失效,请重新登录。Your login has ended; log in again.")
-    name_asker(f"person:{row['id']}")
-    session.info["principal"] = row.pop("principal")
-    return Actor("person", PersonEntry(**row))
+    name_asker(f"person:{caller.person.id}")
+    if caller.owes and caller.owes not in permit.owing:
+        raise CredentialOwed(DEBTS[caller.owes], owes=caller.owes)
+    if caller.scopes is not None and (permit.scope is None or permit.scope not in caller.scopes):
+        raise NotPermitted(
+            "此令牌的范围不含这一操作。The scopes of this token do not include this.",
+            scope=permit.scope,
+        )
+    held = (caller.person.id, permit.roles)
+    if permit.roles and execute(session, HOLDS, held).fetchone() is None:
+        raise NotPermitted(
+            "您没有办理此事的角色。You do not hold a role for this.", roles=permit.roles
+        )
+    if fresh and not caller.fresh:
+        raise StepUpRequired(STEP_UP)
+    return caller
 
 
 async def of_process(request: Request) -> Counter:
@@ -116,18 +176,43 @@ async def of_process(request: Request) -> Counter:
     return counter
 
 
-async def token_given(
+async def shown(
+    request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-) -> str:
-    """The bearer token. Raises Unauthenticated where there is none."""
-    return token_of(credentials)
+) -> Shown:
+    """What somebody showed who must show something. Raises Unauthenticated, CrossSite."""
+    found = shown_by(request, credentials)
+    if found is None:
+        raise unknown()
+    return found
 
 
-def token_of(credentials: HTTPAuthorizationCredentials | None) -> str:
-    """The bearer token of a request, where it has one. Raises Unauthenticated where it has none."""
-    if credentials is None:
-        raise Unauthenticated("请先登录。Log in first: POST /api/v1/sessions.")
-    return credentials.credentials
+async def perhaps_shown(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Shown | None:
+    """What somebody showed at an address that is open to anyone. Raises CrossSite."""
+    return shown_by(request, credentials)
+
+
+def shown_by(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Shown | None:
+    """The bearer token, else the cookie of a browser, which must come from our own page. Raises
+    CrossSite.
+    """
+    permit = permit_of(request)
+    if credentials is not None:
+        return Shown(credentials.credentials, by_cookie=False, permit=permit)
+    cookies: Cookies = request.app.state.counter.cookies
+    token = cookies.given(request)
+    if token is None:
+        return None
+    cookies.demand_own_form(request, token)
+    return Shown(token, by_cookie=True, permit=permit)
+
+
+def unknown() -> Unauthenticated:
+    """Nothing was shown."""
+    return Unauthenticated("请先登录。Log in first: POST /api/v1/sessions.")
 
 
 async def revision_given(
@@ -166,13 +251,22 @@ class Reading:
     """Somebody asks and changes nothing."""
 
     counter: Counter
-    token: str
+    shown: Shown
 
-    def look(self, deed: Callable[[Session, Actor], Answer]) -> Response:
+    def look(self, deed: Callable[[Session, Actor], Answer], *, fresh: bool = False) -> Response:
         """Answer from one transaction."""
         with self.counter.database.transaction() as session:
-            answer = deed(session, who(session, self.token))
+            caller = who(session, self.counter, self.shown, fresh=fresh)
+            answer = deed(session, caller.actor)
         return sent(answer.given())
+
+    def call(self, deed: Callable[[Session, Caller], T], *, fresh: bool = False) -> T:
+        """A deed about the caller's own way in. Nothing of its answer is kept, for an answer may
+        hold what is shown once.
+        """
+        return self.counter.database.perform(
+            lambda session: deed(session, who(session, self.counter, self.shown, fresh=fresh))
+        )
 
 
 @dataclass(frozen=True)
@@ -181,25 +275,28 @@ class Writing:
 
     request: Request
     counter: Counter
-    token: str
+    shown: Shown
     key: str | None
 
-    def act(self, deed: Callable[[Session, Actor], Answer], part: str = "") -> Given:
+    def act(
+        self, deed: Callable[[Session, Actor], Answer], part: str = "", *, fresh: bool = False
+    ) -> Given:
         """Do a deed and keep its answer, in one transaction that is committed on return.
 
-        `part` names one of several deeds of the same request.
+        `part` names one of several deeds of the same request; a `fresh` proof is asked for what
+        must not be done from a desk left open.
         """
 
         def once(session: Session) -> Given:
-            actor = who(session, self.token)
+            actor = who(session, self.counter, self.shown, fresh=fresh).actor
             ask = asked(self.counter, self.request, f"person:{actor.id}", self.key, part)
             return answered(session, ask, lambda: deed(session, actor).given())
 
         return self.counter.database.perform(once)
 
-    def answer(self, deed: Callable[[Session, Actor], Answer]) -> Response:
+    def answer(self, deed: Callable[[Session, Actor], Answer], *, fresh: bool = False) -> Response:
         """The same as a response."""
-        return sent(self.act(deed))
+        return sent(self.act(deed, fresh=fresh))
 
 
 def asked(
@@ -246,20 +343,24 @@ async def refuse_strange_filters(request: Request) -> None:
 
 
 Process = Annotated[Counter, Depends(of_process)]
-Token = Annotated[str, Depends(token_given)]
+Credential = Annotated[Shown, Depends(shown)]
+PerhapsCredential = Annotated[Shown | None, Depends(perhaps_shown)]
 Revision = Annotated[int, Depends(revision_given)]
 
 
-async def reading(counter: Process, token: Token) -> Reading:
+async def reading(counter: Process, credential: Credential) -> Reading:
     """Somebody who asks (a coroutine: a plain function would cost a change of threads)."""
-    return Reading(counter, token)
+    return Reading(counter, credential)
 
 
 async def writing(
-    request: Request, counter: Process, token: Token, idempotency_key: IdempotencyKey = None
+    request: Request,
+    counter: Process,
+    credential: Credential,
+    idempotency_key: IdempotencyKey = None,
 ) -> Writing:
     """Somebody who acts."""
-    return Writing(request, counter, token, idempotency_key)
+    return Writing(request, counter, credential, idempotency_key)
 
 
 Look = Annotated[Reading, Depends(reading)]

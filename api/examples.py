@@ -42,6 +42,7 @@ FILTERS: dict[str, Any] = {
     "state": "accepted",
     "unit": "执法稽查科",
     "assignee": "handler1",
+    "account": "handler1",
     "stalled": True,
     "due_before": "2026-12-31",
     "q": NUMBER[:9],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import date
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from fastapi import Path, Query
 from pydantic import (
@@ -133,11 +134,76 @@ class WorklistQuery(BaseModel):
     limit: Limit = 50
 
 
+Otp = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+Recovery = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z -]{24,40}$")]
+RECOVERY_CODE = "7K3QWX-9M2ZPB-4T8VHC-1N6RJD"
+OTP = "492039"
+
+
 class Login(Form):
-    """Who logs in."""
+    """Who logs in: account and password, and a code of the second factor where there is one."""
 
     account: Annotated[Line, Field(examples=["handler1"])]
     password: Annotated[Line, Field(examples=["banjie-sample"])]
+    otp: Annotated[Otp | None, Field(description="The code the device shows.")] = None
+    recovery_code: Annotated[Recovery | None, Field(description="Instead of otp, once each.")] = (
+        None
+    )
+    cookie: Annotated[
+        bool, Field(description="For a browser: keep the session in a cookie instead of a token.")
+    ] = False
+
+
+class Proof(Form):
+    """That it is still the same person: one of the three."""
+
+    password: Annotated[Line | None, Field(examples=["banjie-sample"])] = None
+    otp: Otp | None = None
+    recovery_code: Recovery | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if [self.password, self.otp, self.recovery_code].count(None) != 2:  # noqa: PLR2004
+            raise ValueError(
+                "password、otp、recovery_code 写一个 (give one of password, otp, recovery_code)"
+            )
+        return self
+
+
+class PasswordChange(Form):
+    """The present password and the one to come."""
+
+    present: Annotated[Line, Field(examples=["banjie-sample"])]
+    new: Annotated[Line, Field(examples=["three quiet herons upstream"])]
+
+
+class Confirmation(Form):
+    """The first code of a device."""
+
+    otp: Annotated[Otp, Field(examples=[OTP])]
+
+
+class TokenRequest(Form):
+    """What a system may do, and for how long."""
+
+    name: Annotated[Line, Field(examples=["12345 热线接口"])]
+    scopes: Annotated[
+        list[Literal["read", "submit", "advance", "supervise", "export"]],
+        Field(min_length=1, max_length=5, examples=[["read", "submit"]]),
+    ]
+    days: Annotated[int, Field(ge=1, le=366, description="Days until it ends.")] = 90
+
+
+Account = Annotated[
+    str,
+    Path(pattern=r"^[a-z][a-z0-9_.-]{0,40}$", description="An account.", examples=["handler1"]),
+]
+SessionId = Annotated[
+    UUID, Path(description="Id of a session.", examples=["5b0f8a2e-31c4-4a0e-9d7c-6f2f0b1f8a11"])
+]
+TokenId = Annotated[
+    UUID, Path(description="Id of a token.", examples=["c9d2b7a4-6f7e-4d55-8a0b-2f4f6a1b3c5d"])
+]
 
 
 class Submission(Form):

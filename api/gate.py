@@ -1,6 +1,6 @@
-"""What every request passes first and every answer last: an id, a limit on size, the media types,
-the headers of a careful house, and a stop for faults so that no trace with somebody's words is
-printed.
+"""What every request passes first and every answer last: an id, the host it names, a limit on size, the
+media types, the headers of a careful house, and a stop for faults so that no trace with somebody's
+words is printed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 
 from api import bodies, problems
+from api.headers import dress
 from api.turnstile import Turnstile
 from engine.errors import BanjieError, Busy
 from engine.telling import asking, tell
@@ -33,23 +34,6 @@ ROOMLESS = frozenset({"/api/v1/sessions", "/api/v1/sessions/current", "/api/v1/s
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 JSON = "application/json"
 PICTURE = "image/svg+xml"
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
-        " frame-ancestors 'none'"
-    ),
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
-"""On every answer; the policy against scripts lets in our own files and nothing else."""
-
 
 @dataclass(frozen=True)
 class Room:
@@ -95,7 +79,7 @@ class Gate:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _dress(MutableHeaders(scope=message), scope["path"], state["request_id"])
+                dress(MutableHeaders(scope=message), scope["path"], state["request_id"])
             else:
                 size += len(message.get("body", b""))
             await send(message)
@@ -221,13 +205,3 @@ def _accepts(wanted: str, offered: str) -> bool:
         zero = any(p.replace(" ", "") in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for p in parameters)
         weights[name] = not zero
     return next((weights[n] for n in (offered, f"{major}/*", "*/*") if n in weights), False)
-
-
-def _dress(headers: MutableHeaders, path: str, request_id: str) -> None:
-    for name, value in HEADERS.items():
-        headers[name] = value
-    headers["X-Request-ID"] = request_id
-    if path.startswith("/static/vendor/"):
-        headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    else:
-        headers.setdefault("Cache-Control", "no-store")

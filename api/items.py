@@ -86,7 +86,7 @@ def register(form: Registration, act: Act) -> Response:
         view = views.view_after(session, casework, actor, born.number)
         return of_item(view, 201)
 
-    return act.answer(begin)
+    return act.answer(begin, fresh=act.counter.accuses(form.data))
 
 
 @router.get("/items/{number}", response_model=Item, summary="One item")
@@ -135,7 +135,7 @@ def letters(number: Number, look: Look, cursor: Cursor = None, limit: Limit = 50
 @router.post("/items/{number}/transitions/{name}", response_model=Item, summary="Move an item on")
 def advance(number: Number, name: Transition, form: Move, revision: Revision, act: Act) -> Response:
     """Make a transition. The answer is the item after it and after all that followed from it,
-    without personal fields.
+    without personal fields. Naming somebody as accused wants a fresh proof.
     """
     casework = act.counter.casework
 
@@ -143,7 +143,7 @@ def advance(number: Number, name: Transition, form: Move, revision: Revision, ac
         casework.advance(session, number, name, actor, form.data, revision=revision)
         return of_item(views.view_after(session, casework, actor, number))
 
-    return act.answer(move)
+    return act.answer(move, fresh=act.counter.accuses(form.data))
 
 
 @router.post(

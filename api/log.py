@@ -11,10 +11,9 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Response
-from fastapi.security import HTTPAuthorizationCredentials
+from fastapi import APIRouter, Query, Response
 
-from api.counter import Counter, Process, bearer, sent, token_of, who
+from api.counter import Counter, PerhapsCredential, Process, Shown, sent, unknown, who
 from api.schemas import Consistency, Inclusion, SignedHead
 from engine import log
 from engine.answers import Given
@@ -69,7 +68,7 @@ def consistency(counter: Process, first: Size, second: Size) -> Response:
 @router.get("/proof", response_model=Inclusion, summary="That an event is in the log")
 def proof(
     counter: Process,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    shown: PerhapsCredential,
     event: Annotated[
         str,
         Query(
@@ -84,7 +83,7 @@ def proof(
     are `banjie-event-v1`, number, seq and hash, each followed by a line break.
     """
     with counter.database.transaction() as session:
-        leaf = _named(session, counter, event, credentials)
+        leaf = _named(session, counter, event, shown)
         signed = newest(session)
         found = log.inclusion(session, leaf, signed.size)
     return _told(
@@ -97,17 +96,16 @@ def proof(
 
 
 def _named(
-    session: Session,
-    counter: Counter,
-    event: str,
-    credentials: HTTPAuthorizationCredentials | None,
+    session: Session, counter: Counter, event: str, shown: Shown | None
 ) -> log.Leaf:
     """The leaf a request names. Raises Invalid, Unauthenticated, and NotFound where the item is not
     theirs to know of.
     """
     if HASHED.fullmatch(event):
         return log.Leaf.hashed(bytes.fromhex(event))
-    actor = who(session, token_of(credentials))
+    if shown is None:
+        raise unknown()
+    actor = who(session, counter, shown).actor
     found = NUMBERED.fullmatch(event)
     if found is None:
         raise Invalid(

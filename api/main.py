@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from api import (
     auth,
     calendar,
+    credentials,
     foresight,
     health,
     items,
@@ -30,14 +31,19 @@ from api import (
     problems,
     receipts,
     referrals,
+    staff_access,
     stalls,
     submissions,
+    tokens,
     workflows,
 )
+from api.cookies import Cookies
 from api.counter import Counter, refuse_strange_filters
 from api.cursors import Cursors
 from api.door import Door
 from api.gate import Gate, Room
+from api.origins import Origins
+from api.permits import refuse_undeclared
 from engine.casework import Casework
 from engine.catalog import install
 from engine.checkpoints import CheckpointFile, compare
@@ -45,7 +51,9 @@ from engine.codes import read_secret
 from engine.database import Database
 from engine.errors import BanjieError
 from engine.keys import Keyring
+from engine.factors import Factors
 from engine.selftest import demand_fit
+from engine.sessions import Limits
 from engine.settings import Settings
 from engine.signatures import SIGNING, Signer
 from engine.telling import tell
@@ -62,6 +70,9 @@ LONGEST = 30
 """Seconds of a transaction; each statement of it has five."""
 ROUTERS = (
     auth,
+    credentials,
+    tokens,
+    staff_access,
     submissions,
     portal,
     items,
@@ -110,7 +121,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         each.add_exception_handler(HTTPException, problems.refuse_plainly)
         each.add_exception_handler(Exception, problems.break_down)
     for room in ROUTERS:
-        api.include_router(room.router, dependencies=[Depends(refuse_strange_filters)])
+        api.include_router(
+            room.router, dependencies=[Depends(refuse_undeclared), Depends(refuse_strange_filters)]
+        )
     app.include_router(pages.router)
     app.include_router(receipts.router)
     app.include_router(health.router, include_in_schema=False)
@@ -143,6 +156,7 @@ def _counter(settings: Settings) -> Counter:
     keyring = Keyring(settings.keys_path)
     keyring.check()
     outward = "mail" if settings.smtp_url else "console"
+    origins = Origins(settings)
     return Counter(
         settings=settings,
         database=Database(
@@ -158,4 +172,10 @@ def _counter(settings: Settings) -> Counter:
         cursors=Cursors(secret),
         gallery=workflows.Gallery(found),
         door=Door.of(settings, secret),
+        origins=origins,
+        cookies=Cookies(origins, secret),
+        factors=Factors(secret),
+        limits=Limits(
+            settings.session_lasts, settings.session_idle, settings.step_up, settings.factor_demand
+        ),
     )

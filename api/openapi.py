@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from api import examples, examples_log, examples_office, examples_portal
+from api import examples, examples_access, examples_log, examples_office, examples_portal
+from api.permits import ANYONE, PERMITS
 from api.problems import MEDIA_TYPE, kinds, status_of, title_of
 from api.schemas import Problem
 
@@ -26,24 +27,14 @@ DESCRIPTION = """
 * Lists are `{"items": [...], "next": "<cursor>" | null}`.
 * Every no is `application/problem+json` (RFC 9457) and says what to do next; each type has a page
   at `/problems/<code>`.
+* What must not be done from a desk left open (naming somebody as accused, credentials) wants a
+  proof given just now: `POST /sessions/current/step-up`.
 * What is not yours to know of is answered like what does not exist.
 """
 ITEM = "/items/{number}"
-PUBLIC = (
-    "/submissions",
-    "/sessions",
-    "/healthz",
-    "/readyz",
-    "/workflows",
-    "/calendar",
-    "/log",
-    "/portal/challenge",
-    "/portal/sessions",
-    "/portal/rights/",
-)
-THROTTLED = ("/submissions", "/sessions", "/portal/sessions")
-"""Doors without a login, where tries are counted."""
-MAY_BE_MISSING = ("/workflows/{", "/submissions/", "/practice", "/portal/", "/log")
+THROTTLED = ("/submissions", "/sessions", "/portal/sessions", "/credentials/password")
+"""Where tries are counted."""
+MAY_BE_MISSING = ("/submissions/", "/practice", "/portal/", "/log")
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -102,7 +93,7 @@ def _show_examples(document: dict[str, Any]) -> None:
     """An example of each answer and of each list filter. Set here and not on the models: what
     FastAPI makes of a model loses the members that are null.
     """
-    rooms = (examples, examples_office, examples_log, examples_portal)
+    rooms = (examples, examples_access, examples_office, examples_log, examples_portal)
     answers = {name: answer for room in rooms for name, answer in room.ANSWERS.items()}
     for name, answer in answers.items():
         document["components"]["schemas"][name]["examples"] = [answer]
@@ -117,12 +108,14 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     """Name the problems an operation may answer with."""
     writes = method != "get"
     parameters = operation.get("parameters", [])
-    statuses = {406, 500, 503}
+    open_to_all = PERMITS.get(f"{method.upper()} {path}", ANYONE) is ANYONE
+    statuses = {403, 406, 500, 503} if path == "/sessions" else {406, 500, 503}
     for problems, may_happen in (
-        ({401}, not path.startswith(PUBLIC) or method == "delete" or path == "/log/proof"),
+        ({401}, not open_to_all or path in {"/sessions", "/log/proof"}),
+        ({403}, not open_to_all),
         ({422}, parameters or "requestBody" in operation),
         ({400, 408, 413, 415}, "requestBody" in operation),
-        ({404}, path.startswith((ITEM, *MAY_BE_MISSING))),
+        ({404}, "{" in path or path.startswith(MAY_BE_MISSING)),
         ({403, 404, 409}, writes and path.startswith(("/items", "/submissions", "/portal/"))),
         ({409, 413}, writes),
         ({429}, writes and path.startswith(THROTTLED)),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.cookies import SAFE
 from api.counter import (
     Answer,
     Counter,
@@ -25,7 +26,6 @@ from api.counter import (
     answered,
     asked,
     sent,
-    token_digest,
 )
 from api.problems import Unauthenticated
 from engine import tries
@@ -35,6 +35,7 @@ from engine.desk import not_found
 from engine.errors import NotFound, TooMany
 from engine.people import PUBLIC
 from engine.recusals import Application
+from engine.sessions import token_digest
 from engine.signatures import receipt
 from engine.telling import tell
 from engine.views import track_view
@@ -86,7 +87,7 @@ def let_in(counter: Counter, request: Request, number: str, code: str, proof: st
     before the code is looked at; Invalid for a proof that is no good.
     """
     door = counter.door
-    tallies = [door.marks.number(number), door.marks.network(address(request))]
+    tallies = [door.marks.number(number), door.marks.network(address(counter, request))]
 
     def take_turn(session: Session) -> tuple[tries.Turn, str | None]:
         if proof is not None:
@@ -122,7 +123,7 @@ def admit(counter: Counter, request: Request, proof: str | None) -> None:
     Raises TooMany, or Invalid for a proof that is no good.
     """
     door = counter.door
-    limits = door.marks.submissions(address(request), door.of_network, door.of_office)
+    limits = door.marks.submissions(address(counter, request), door.of_network, door.of_office)
 
     def pass_by(session: Session) -> None:
         if seconds := tries.count(session, limits):
@@ -162,9 +163,9 @@ def shown(counter: Counter, session: Session, number: str) -> dict[str, Any]:
     return {**view, "receipt": receipt(counter.signer, number, first["at"], bytes(first["hash"]))}
 
 
-def address(request: Request) -> str:
-    """Where a request comes from; behind a proxy that uvicorn trusts, what the proxy says."""
-    return request.client.host if request.client else ""
+def address(counter: Counter, request: Request) -> str:
+    """Where a request comes from; behind a listed proxy, what the proxy says."""
+    return counter.origins.client(request.scope)
 
 
 def begin_session(counter: Counter, number: str) -> tuple[str, datetime]:
@@ -236,8 +237,12 @@ async def visiting(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     idempotency_key: IdempotencyKey = None,
 ) -> Visit:
-    """Somebody with the token of a session, in the header or in its cookie."""
+    """Somebody with the token of a session, in the header or in its cookie; what a cookie lets do
+    must come from our own page.
+    """
     token = credentials.credentials if credentials else request.cookies.get(counter.door.cookie)
+    if credentials is None and token and request.method not in SAFE:
+        counter.origins.demand_own(request.headers)
     if not token:
         raise Unauthenticated(
             "请先输入编号和查询码。Enter number and code first: POST /api/v1/portal/sessions."

@@ -44,6 +44,30 @@ class Unauthenticated(BanjieError):
     code = "unauthenticated"
 
 
+class SecondFactorRequired(Unauthenticated):
+    """The password was right; a code of the second factor is needed too."""
+
+    code = "second-factor-required"
+
+
+class StepUpRequired(BanjieError):
+    """Prove again that it is you: this act wants a password or a code given just now."""
+
+    code = "step-up-required"
+
+
+class CredentialOwed(BanjieError):
+    """This session must first choose a password, or enrol or show a second factor."""
+
+    code = "credential-owed"
+
+
+class CrossSite(BanjieError):
+    """A request with a cookie that does not come from our own page."""
+
+    code = "cross-site"
+
+
 class Unconditional(BanjieError):
     """Name the revision you saw: the header If-Match is missing."""
 
@@ -102,6 +126,9 @@ STATUSES: dict[type[BanjieError], int] = {
     KeyFault: 503,
     Malformed: 400,
     Unauthenticated: 401,
+    StepUpRequired: 403,
+    CredentialOwed: 403,
+    CrossSite: 403,
     MethodNotAllowed: 405,
     NotAcceptable: 406,
     TooSlow: 408,

@@ -60,10 +60,14 @@ class Inclusion(BaseModel):
 
 
 class Session(BaseModel):
-    """A login, good for twelve hours."""
+    """A new session: its token, or, where it lies in a cookie, the token of its forms; `owes` where
+    something must be done before anything else.
+    """
 
-    token: str
+    token: str | None = None
+    form_token: str | None = None
     expires_at: datetime
+    owes: Literal["password", "factor", "otp"] | None = None
 
 
 class Option(BaseModel):

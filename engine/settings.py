@@ -9,8 +9,10 @@ environment or a process list. A wrong value stops the start, with all complaint
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict
@@ -18,7 +20,10 @@ from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfi
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
-__all__ = ["Settings"]
+__all__ = ["LOOPBACK", "Settings"]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names of this machine for itself."""
 
 
 class Settings(BaseSettings):
@@ -140,6 +145,42 @@ class Settings(BaseSettings):
         ge=0,
         description="The same a minute from everywhere.",
     )
+    session_hours: int = Field(
+        default=12, ge=1, le=24, description="Hours after which a session ends, used or not."
+    )
+    idle_minutes: int | None = Field(
+        default=None,
+        ge=5,
+        le=480,
+        description="Minutes unused after which a session ends. None: 30; in a sample office as "
+        "long as the session.",
+    )
+    step_up_minutes: int | None = Field(
+        default=None,
+        ge=1,
+        le=60,
+        description="Minutes a password or code counts as given just now, for what must not be "
+        "done from a desk left open. None: 5; in a sample office as long as the session.",
+    )
+    second_factor: Literal["enrolled", "roles", "all"] | None = Field(
+        default=None,
+        description="Who must have a second factor: those who enrolled one, roles with power too, "
+        "or everybody. None: roles; in a sample office enrolled.",
+    )
+    oidc_issuer: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Issuer of the house's single sign-on (OpenID Connect). Empty: none.",
+    )
+    oidc_client_id: str = Field(default="", description="What the issuer calls this office.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Secret the issuer gave; none for a public client."
+    )
+    oidc_claim: str = Field(
+        default="preferred_username",
+        pattern=r"^[a-z_]{1,40}$",
+        description="Claim of the issuer's answer that names the account here.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -171,6 +212,43 @@ class Settings(BaseSettings):
             )
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _sign_on_is_whole(self) -> Self:
+        """Refuse half a configuration, and an issuer that is asked in the clear."""
+        issuer = urlsplit(self.oidc_issuer)
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("BANJIE_OIDC_ISSUER needs BANJIE_OIDC_CLIENT_ID beside it.")
+        if issuer.scheme == "http" and issuer.hostname not in LOOPBACK:
+            raise ValueError("BANJIE_OIDC_ISSUER must be https.")
+        return self
+
+    @property
+    def session_lasts(self) -> timedelta:
+        """How long a session lasts at most."""
+        return timedelta(hours=self.session_hours)
+
+    @property
+    def session_idle(self) -> timedelta:
+        """How long a session lasts unused. A sample office is lenient: people leave an exercise
+        for a while and a script logs everybody in before it begins, and nothing there is real.
+        """
+        return self._window(self.idle_minutes, 30)
+
+    @property
+    def step_up(self) -> timedelta:
+        """How long a proof counts as given just now; a sample office is lenient here too."""
+        return self._window(self.step_up_minutes, 5)
+
+    def _window(self, minutes: int | None, usual: int) -> timedelta:
+        if minutes is None and self.sample:
+            return self.session_lasts
+        return min(timedelta(minutes=minutes or usual), self.session_lasts)
+
+    @property
+    def factor_demand(self) -> Literal["enrolled", "roles", "all"]:
+        """Who must have a second factor."""
+        return self.second_factor or ("enrolled" if self.sample else "roles")
 
     @property
     def address(self) -> str:

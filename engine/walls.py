@@ -40,6 +40,8 @@ CHANGE = "SELECT, INSERT, UPDATE"
 DROP = "SELECT, INSERT, UPDATE, DELETE"
 
 RIGHTS: Mapping[str, str] = {
+    "access_event": ADD,
+    "api_token": CHANGE,
     "answer": DROP,
     "bureau": "SELECT, UPDATE",
     "calendar_year": ADD,
@@ -68,7 +70,11 @@ RIGHTS: Mapping[str, str] = {
     "petitioner_read": CHANGE,
     "portal_session": DROP,
     "portal_try": DROP,
+    "recovery_code": DROP,
+    "second_factor": DROP,
+    "sign_on": "SELECT, INSERT, DELETE",
     "spent_proof": DROP,
+    "throttle": DROP,
     "unit": CHANGE,
     "unit_above": READ,
     "vault.data_key": "SELECT, INSERT, DELETE",
@@ -79,6 +85,8 @@ RIGHTS: Mapping[str, str] = {
 """What the application may do to a table; what is history it may only add to."""
 
 OPEN: Mapping[str, str] = {
+    "access_event": "what happened at the door, of people and never of items",
+    "api_token": "digests of tokens",
     "bureau": "one row about the whole house",
     "calendar_year": "the State Council's list",
     "checkpoint": "signed for everybody to read",
@@ -97,7 +105,11 @@ OPEN: Mapping[str, str] = {
     "petitioner_read": "how far somebody has read, not what",
     "portal_session": "digests of tokens",
     "portal_try": "keyed hashes of what was tried",
+    "recovery_code": "keyed hashes of codes",
+    "second_factor": "sealed secrets of devices",
+    "sign_on": "digests of visits to the issuer, under way",
     "spent_proof": "digests of solved challenges",
+    "throttle": "keyed hashes of what was tried",
     "unit": "the office",
     "unit_above": "the office",
     "watch": "the released workflows",

@@ -1,4 +1,4 @@
-"""The house: units, people, roles, leave, logins, the calendar editions."""
+"""The house: units, people, roles, leave, the calendar editions."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class Person(Base):
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
     email: Mapped[str | None]
     password_hash: Mapped[str | None]
+    password_temporary: Mapped[bool] = mapped_column(server_default=sql("false"))
     certified_until: Mapped[date | None]  # 行政执法证
     left_on: Mapped[date | None]
 
@@ -77,16 +78,6 @@ class Leave(Base):
     first_on: Mapped[date]
     last_on: Mapped[date]
     substitute_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-
-
-class Login(Base):
-    """A bearer token, kept as its SHA-256."""
-
-    __tablename__ = "login"
-
-    token_digest: Mapped[bytes] = mapped_column(primary_key=True)
-    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
-    expires_at: Mapped[datetime]
 
 
 class Bureau(Base):

@@ -248,7 +248,13 @@ def test_forged_hints_do_no_harm_and_old_answers_go(
         )
     person = office.person()
     for token, age in ((b"a", "1 hour"), (b"b", "-1 hour")):
-        office.run("INSERT INTO login VALUES (%s, %s, now() - %s::interval)", token, person, age)
+        office.run(
+            "INSERT INTO login (token_digest, person_id, expires_at)"
+            " VALUES (%s, %s, now() - %s::interval)",
+            token,
+            person,
+            age,
+        )
     office.message(recipient_id=person, text=TEXT)
     worker = yard.worker()
     hints.send_task("os.system", args=["true"])

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from httpx import Response
 
+HERE = "http://127.0.0.1:8000"
+"""Where the office is: it answers to no other name."""
 SECRET_WORDS = "窗口收费不开票据,我的名字不能说出去"
 NAME, PHONE = "欧阳不愿具名", "13800001234"
 GRIEVANCE: dict[str, Any] = {
@@ -122,7 +124,7 @@ def desk(settings: Settings, database_url: str) -> Iterator[Desk]:
     app = create_app(settings)
     counter = app.state.counter
     sample.load(counter.database, counter.casework)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, HERE, raise_server_exceptions=False) as client:
         found = Desk(client, app, database_url)
         yield found
         if "worker" in vars(found):

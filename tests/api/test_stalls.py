@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.main import create_app
 from engine.stalls import sweep
+from tests.api.conftest import HERE
 
 if TYPE_CHECKING:
     from engine.settings import Settings
@@ -98,7 +99,7 @@ def test_production_has_no_practice_clock(desk: Desk, settings: Settings) -> Non
 
     headers = desk.headers("admin")
     plain = create_app(settings.model_copy(update={"sample": False}))
-    with TestClient(plain) as client:
+    with TestClient(plain, HERE) as client:
         answer = client.post("/api/v1/practice/clock", json={"advance": "1 day"}, headers=headers)
     assert answer.status_code == 404
 

@@ -2,15 +2,179 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+MOMENT = sa.DateTime(timezone=True)
+NOW = sa.text("now()")
+RANDOM = sa.text("gen_random_uuid()")
+OFF = sa.text("false")
+
+STATEMENTS = (
+    """
+    CREATE TRIGGER access_event_is_append_only
+      BEFORE UPDATE OR DELETE OR TRUNCATE ON access_event
+      FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()
+    """,
+    # Whoever changes a password or lets somebody leave, by whatever way: what was opened with the
+    # old password, or for somebody who works here, is shut in the same transaction.
+    """
+    CREATE FUNCTION shut_doors() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+      SET search_path = public, pg_temp AS $$
+    BEGIN
+      IF NEW.password_hash IS DISTINCT FROM OLD.password_hash OR NEW.left_on <= current_date THEN
+        DELETE FROM login WHERE person_id = NEW.id;
+      END IF;
+      IF NEW.left_on <= current_date THEN
+        UPDATE api_token SET ended_at = now() WHERE person_id = NEW.id AND ended_at IS NULL;
+      END IF;
+      RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TRIGGER person_shuts_doors AFTER UPDATE OF password_hash, left_on ON person
+      FOR EACH ROW EXECUTE FUNCTION shut_doors()
+    """,
+)
+
 
 def upgrade() -> None:
-    pass
+    op.drop_table("login")  # nobody's session outlives an upgrade
+    op.add_column(
+        "person", sa.Column("password_temporary", sa.Boolean(), server_default=OFF, nullable=False)
+    )
+    op.create_table(
+        "login",
+        sa.Column("id", sa.Uuid(), server_default=RANDOM, nullable=False),
+        sa.Column("token_digest", sa.LargeBinary(), nullable=False),
+        _person("person_id"),
+        sa.Column("by_cookie", sa.Boolean(), server_default=OFF, nullable=False),
+        sa.Column("owes", sa.Text(), nullable=True),
+        sa.Column("began_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("last_seen_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("proven_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.CheckConstraint(
+            "owes IN ('password', 'factor', 'otp')", name=op.f("login_owes_something_known")
+        ),
+        _known("login", "person_id"),
+        sa.PrimaryKeyConstraint("id", name=op.f("login_key")),
+        sa.UniqueConstraint("token_digest", name=op.f("login_token_digest_once")),
+    )
+    op.create_index(op.f("login_person_id"), "login", ["person_id"])
+    op.create_index(op.f("login_expires_at"), "login", ["expires_at"])
+    op.create_table(
+        "second_factor",
+        _person("person_id"),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("last_step", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("offered_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("confirmed_at", MOMENT, nullable=True),
+        _known("second_factor", "person_id"),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("second_factor_key")),
+    )
+    op.create_table(
+        "recovery_code",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        _person("person_id"),
+        sa.Column("used_at", MOMENT, nullable=True),
+        _known("recovery_code", "person_id"),
+        sa.PrimaryKeyConstraint("digest", name=op.f("recovery_code_key")),
+    )
+    op.create_index(op.f("recovery_code_person_id"), "recovery_code", ["person_id"])
+    _create_tokens()
+    op.create_table(
+        "throttle",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("not_before", MOMENT, nullable=False),
+        sa.Column("failed_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("throttle_key")),
+    )
+    op.create_index(op.f("throttle_failed_at"), "throttle", ["failed_at"])
+    op.create_table(
+        "sign_on",
+        sa.Column("state_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("state_digest", name=op.f("sign_on_key")),
+    )
+    op.create_index(op.f("sign_on_expires_at"), "sign_on", ["expires_at"])
+    op.create_table(
+        "access_event",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        _person("person_id", nullable=True),
+        _person("actor_id", nullable=True),
+        sa.Column("subject_id", sa.Uuid(), nullable=True),
+        _known("access_event", "person_id"),
+        _known("access_event", "actor_id"),
+        sa.PrimaryKeyConstraint("id", name=op.f("access_event_key")),
+    )
+    op.create_index("access_event_of_a_person", "access_event", ["person_id", "id"])
+    for statement in STATEMENTS:
+        op.execute(statement)
 
 
 def downgrade() -> None:
-    pass
+    op.execute("DROP TRIGGER person_shuts_doors ON person")
+    op.execute("DROP FUNCTION shut_doors()")
+    for table in ("access_event", "sign_on", "throttle", "api_token", "recovery_code"):
+        op.drop_table(table)
+    op.drop_table("second_factor")
+    op.drop_table("login")
+    op.drop_column("person", "password_temporary")
+    op.create_table(
+        "login",
+        sa.Column("token_digest", sa.LargeBinary(), nullable=False),
+        _person("person_id"),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        _known("login", "person_id"),
+        sa.PrimaryKeyConstraint("token_digest", name=op.f("login_key")),
+    )
+    op.create_index(op.f("login_person_id"), "login", ["person_id"])
+
+
+def _create_tokens() -> None:
+    op.create_table(
+        "api_token",
+        sa.Column("id", sa.Uuid(), server_default=RANDOM, nullable=False),
+        sa.Column("token_digest", sa.LargeBinary(), nullable=False),
+        _person("person_id"),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        _person("created_by"),
+        sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("last_used_at", MOMENT, nullable=True),
+        sa.Column("ended_at", MOMENT, nullable=True),
+        sa.CheckConstraint(
+            "cardinality(scopes) > 0 AND scopes <@ "
+            "ARRAY['read', 'submit', 'advance', 'supervise', 'export']",
+            name=op.f("api_token_has_known_scopes"),
+        ),
+        sa.CheckConstraint(
+            "expires_at <= created_at + interval '367 days'", name=op.f("api_token_ends_in_a_year")
+        ),
+        _known("api_token", "person_id"),
+        _known("api_token", "created_by"),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_token_key")),
+        sa.UniqueConstraint("token_digest", name=op.f("api_token_token_digest_once")),
+    )
+    op.create_index(op.f("api_token_person_id"), "api_token", ["person_id"])
+
+
+def _person(name: str, *, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), nullable=nullable)
+
+
+def _known(table: str, column: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column], ["person.id"], name=op.f(f"{table}_{column}_exists"))
