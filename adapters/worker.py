@@ -150,7 +150,15 @@ def tidy() -> None:
     from engine.database import execute
     from engine.tries import OLD_PROOFS, OLD_TRIES
 
-    nobodys = (_OLD_ANSWERS, _OLD_LOGINS, _OLD_VISITS, OLD_TRIES, OLD_PROOFS, _OLD_GUESSES, _OLD_ROUNDS)
+    nobodys = (
+        _OLD_ANSWERS,
+        _OLD_LOGINS,
+        _OLD_VISITS,
+        OLD_TRIES,
+        OLD_PROOFS,
+        _OLD_GUESSES,
+        _OLD_ROUNDS,
+    )
     for statement in nobodys:
         deleted = 1
         while deleted:

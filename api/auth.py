@@ -15,8 +15,8 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from api import schemas, schemas_access
-from api.counter import Answer, Counter, IdempotencyKey, Look, Process, sent
-from api.forms import Login, Proof, SessionId
+from api.counter import Answer, Change, Counter, IdempotencyKey, Look, Process, sent
+from api.forms import Login, SessionId, StepUp
 from api.problems import SecondFactorRequired, StepUpRequired, Unauthenticated
 from engine import sessions, throttles
 from engine.access import write_event
@@ -201,7 +201,7 @@ def end_session(id: SessionId, look: Look) -> Response:  # noqa: A002 - the name
     response_model=schemas_access.CurrentSession,
     summary="Prove again that it is me",
 )
-def step_up(form: Proof, request: Request, look: Look) -> Response:
+def step_up(form: StepUp, request: Request, look: Change) -> Response:
     """The password, a code of the second factor or a recovery code: for some minutes the session may then
     do what must not be done from a desk left open. A wrong one is counted as at the login.
     """
@@ -227,7 +227,7 @@ def step_up(form: Proof, request: Request, look: Look) -> Response:
     return show_session(look)
 
 
-def took_code(session: Session, counter: Counter, person: int, form: Login | Proof) -> bool:
+def took_code(session: Session, counter: Counter, person: int, form: Login | StepUp) -> bool:
     """Whether the code of a form is right; it is used up then."""
     if form.otp is not None:
         return counter.factors.take(session, person, form.otp)

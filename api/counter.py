@@ -353,6 +353,17 @@ async def reading(counter: Process, credential: Credential) -> Reading:
     return Reading(counter, credential)
 
 
+async def changing(
+    counter: Process,
+    credential: Credential,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - see below
+) -> Reading:
+    """Somebody about their own way in. A key is taken and means nothing: what is shown once is never
+    kept to be given again.
+    """
+    return Reading(counter, credential)
+
+
 async def writing(
     request: Request,
     counter: Process,
@@ -364,4 +375,5 @@ async def writing(
 
 
 Look = Annotated[Reading, Depends(reading)]
+Change = Annotated[Reading, Depends(changing)]
 Act = Annotated[Writing, Depends(writing)]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from api import schemas, schemas_access
 from api.auth import Guess, session_opened
-from api.counter import Answer, Look
+from api.counter import Answer, Change, Look
 from api.forms import Confirmation, PasswordChange
 from api.problems import StepUpRequired
 from engine import factors, passwords, sessions, throttles
@@ -54,7 +54,7 @@ def show_credentials(look: Look) -> Response:
     status_code=201,
     summary="Change my password",
 )
-def change_password(form: PasswordChange, request: Request, look: Look) -> Response:
+def change_password(form: PasswordChange, request: Request, look: Change) -> Response:
     """A new password for the present one: at least 12 characters and not one that many people would try.
     Every session ends; the answer is a new one.
     """
@@ -94,7 +94,7 @@ def change_password(form: PasswordChange, request: Request, look: Look) -> Respo
     status_code=201,
     summary="Enrol a second factor",
 )
-def offer_factor(look: Look) -> Response:
+def offer_factor(look: Change) -> Response:
     """A secret for an authenticator app, shown once; it counts once its first code is given. Wants a fresh
     proof.
     """
@@ -114,7 +114,7 @@ def offer_factor(look: Look) -> Response:
     response_model=schemas_access.RecoveryCodes,
     summary="Give the first code of the device",
 )
-def confirm_factor(form: Confirmation, look: Look) -> Response:
+def confirm_factor(form: Confirmation, look: Change) -> Response:
     """The second factor counts from now on, and every other session ends. The answer holds ten recovery
     codes: keep them on paper, away from the device.
     """
@@ -155,7 +155,7 @@ def remove_factor(look: Look) -> Response:
     status_code=201,
     summary="New recovery codes",
 )
-def renew_codes(look: Look) -> Response:
+def renew_codes(look: Change) -> Response:
     """Ten new codes; all old ones end. Wants a fresh proof."""
 
     def renew(session: Session, caller: Caller) -> Answer:

@@ -154,7 +154,7 @@ class Login(Form):
     ] = False
 
 
-class Proof(Form):
+class StepUp(Form):
     """That it is still the same person: one of the three."""
 
     password: Annotated[Line | None, Field(examples=["banjie-sample"])] = None

@@ -4,7 +4,6 @@ Nothing here tells which items there are. A proof is given for an event's hash, 
 knows who was shown the event; by number only to those who may see the item (ADR-0019).
 """
 
-# ruff: noqa: TC002 - FastAPI reads these annotations while running
 from __future__ import annotations
 
 import re
@@ -95,9 +94,7 @@ def proof(
     )
 
 
-def _named(
-    session: Session, counter: Counter, event: str, shown: Shown | None
-) -> log.Leaf:
+def _named(session: Session, counter: Counter, event: str, shown: Shown | None) -> log.Leaf:
     """The leaf a request names. Raises Invalid, Unauthenticated, and NotFound where the item is not
     theirs to know of.
     """

@@ -50,8 +50,8 @@ from engine.checkpoints import CheckpointFile, compare
 from engine.codes import read_secret
 from engine.database import Database
 from engine.errors import BanjieError
-from engine.keys import Keyring
 from engine.factors import Factors
+from engine.keys import Keyring
 from engine.selftest import demand_fit
 from engine.sessions import Limits
 from engine.settings import Settings

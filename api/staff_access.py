@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Response
 
 from api import schemas_access
-from api.counter import Answer, Look
+from api.counter import Answer, Change, Look
 from api.forms import Account, Cursor, Limit, Word
 from engine import factors, sessions
 from engine.access import read_events, write_event
@@ -48,7 +48,7 @@ router = APIRouter(tags=["office"])
     response_model=schemas_access.TemporaryPassword,
     summary="Give a temporary password",
 )
-def reset_password(account: Account, look: Look) -> Response:
+def reset_password(account: Account, look: Change) -> Response:
     """A temporary password, shown once: it lets its person in only to choose their own. All their sessions
     end. Administrators; wants a fresh proof.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Response
 
 from api import schemas_access
-from api.counter import Answer, Look
+from api.counter import Answer, Change, Look
 from api.forms import Account, TokenId, TokenRequest
 from engine import tokens
 from engine.database import execute
@@ -43,7 +43,7 @@ def list_tokens(look: Look) -> Response:
     status_code=201,
     summary="Make a token",
 )
-def create_token(form: TokenRequest, look: Look) -> Response:
+def create_token(form: TokenRequest, look: Change) -> Response:
     """A token by which a system acts as the caller, within its scopes, until it ends; shown once. It never
     does what wants a fresh proof. Wants a fresh proof.
     """
@@ -60,7 +60,7 @@ def create_token(form: TokenRequest, look: Look) -> Response:
     status_code=201,
     summary="Make a token for a system's account",
 )
-def create_system_token(account: Account, form: TokenRequest, look: Look) -> Response:
+def create_system_token(account: Account, form: TokenRequest, look: Change) -> Response:
     """A token for an account without a password, which is a system's and nobody's: in the name of a person
     nobody else acts. Administrators; wants a fresh proof.
     """

@@ -10,4 +10,15 @@ move on (see the first migration).
 from engine.models import access, clocks, counter, items, log, office, outgoing, portal, vault
 from engine.models.base import Base
 
-__all__ = ["Base", "access", "clocks", "counter", "items", "log", "office", "outgoing", "portal", "vault"]
+__all__ = [
+    "Base",
+    "access",
+    "clocks",
+    "counter",
+    "items",
+    "log",
+    "office",
+    "outgoing",
+    "portal",
+    "vault",
+]

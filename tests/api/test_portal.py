@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from api.main import create_app
 from engine import codes
+from tests.api.conftest import HERE
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -62,6 +63,19 @@ def test_a_session_opens_by_its_cookie_too(desk: Desk) -> None:
     assert cookie.startswith(f"portal={answer.json()['token']};")
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
     assert desk.client.get(f"{API}/portal/item").status_code == 200
+
+
+def test_another_page_cannot_use_a_petitioners_cookie(desk: Desk) -> None:
+    """What the cookie lets do must come from our own page; following needs no more than the cookie."""
+    answer = desk.client.post(f"{API}/portal/sessions", json=desk.submit())
+    kept = {"Cookie": f"portal={answer.json()['token']}"}
+    for origin in ({}, {"Origin": "null"}, {"Origin": "http://evil.example"}):
+        left = desk.client.delete(f"{API}/portal/sessions/current", headers={**kept, **origin})
+        assert left.status_code == 403
+    assert desk.client.get(f"{API}/portal/item", headers=kept).status_code == 200
+    ours = {**kept, "Origin": HERE}
+    left = desk.client.delete(f"{API}/portal/sessions/current", headers=ours)
+    assert left.status_code == 204
 
 
 def test_over_https_the_cookie_is_bound_to_the_host(settings: Settings) -> None:
@@ -139,7 +153,8 @@ def test_a_session_opens_its_own_item_alone(desk: Desk) -> None:
 def test_nothing_of_the_portal_is_open_without_a_session(desk: Desk) -> None:
     """No token, a made-up one, and the token of staff: 401."""
     staff = desk.headers("handler1")
-    for headers in ({}, {"Authorization": "Bearer nonsense"}, staff, {"Cookie": "portal=x"}):
+    cookie = {"Cookie": "portal=x", "Origin": HERE}
+    for headers in ({}, {"Authorization": "Bearer nonsense"}, staff, cookie):
         for method, path, body in (
             ("GET", "/portal/item", None),
             ("POST", "/portal/transitions/withdraw", WITHDRAWAL),
@@ -273,5 +288,5 @@ def test_a_code_is_taken_as_chinese_keyboards_write_it(
 def test_two_counters_know_one_session(desk: Desk) -> None:
     """Sessions are rows: another process, or the same one started again, knows them."""
     mine = enter(desk, desk.submit())
-    with TestClient(create_app(desk.app.state.counter.settings)) as other:
+    with TestClient(create_app(desk.app.state.counter.settings), HERE) as other:
         assert other.get(f"{API}/portal/item", headers=mine).status_code == 200

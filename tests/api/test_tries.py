@@ -17,7 +17,7 @@ from adapters.worker import _OLD_VISITS
 from api.main import create_app
 from engine import codes, tries
 from engine.database import Database, execute
-from tests.api.conftest import GRIEVANCE, Desk
+from tests.api.conftest import GRIEVANCE, HERE, Desk
 from tests.api.test_portal import API, enter, everything
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def busy(settings: Settings, database_url: str) -> Iterator[Desk]:
     limited = {"submissions_per_network": 3, "submissions_per_minute": 100}
     app = create_app(settings.model_copy(update={"sample": False, **limited}))
     sample.load(app.state.counter.database, app.state.counter.casework)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, HERE, raise_server_exceptions=False) as client:
         yield Desk(client, app, database_url)
 
 
