@@ -35,6 +35,7 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 JSON = "application/json"
 PICTURE = "image/svg+xml"
 
+
 @dataclass(frozen=True)
 class Room:
     """The disk the state folder lies on, and how much of it stays free for the database."""

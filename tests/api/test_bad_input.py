@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 
-from tests.api.conftest import HERE, GRIEVANCE
+from tests.api.conftest import GRIEVANCE, HERE
 
 if TYPE_CHECKING:
     from tests.api.conftest import Desk

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from starlette.datastructures import Headers
 
-from api.gate import MOST_BYTES
+from api.bodies import MOST_BYTES
 from api.headers import LENIENT
 from api.origins import Origins
 from api.permits import PERMITS
@@ -19,6 +17,7 @@ from tests.api.test_permits import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.api.conftest import Desk
 
