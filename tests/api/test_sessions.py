@@ -201,7 +201,8 @@ def test_what_happens_at_the_door_is_written_for_good(desk: Desk) -> None:
     assert rest["next"] is None
     kept = desk.one("SELECT string_agg(e::text, ' ') FROM access_event e")
     assert not any(word in kept for word in ("wrong-but-mine", "nobody-here", "127.0.0"))
-    only = desk.look("auditor", "/access-events?account=auditor").json()["items"]
+    path = "/api/v1/access-events?account=auditor"
+    only = desk.client.get(path, headers=desk.headers("auditor")).json()["items"]
     assert {each["person"] for each in only} == {"auditor"}
     for statement in ("DELETE FROM access_event", "UPDATE access_event SET act = 'x'"):
         with pytest.raises(psycopg.errors.RestrictViolation):
