@@ -71,6 +71,7 @@ PERMITS: dict[str, Permit] = {
     "DELETE /office/people/{account}/second-factor": ADMIN,
     "DELETE /office/people/{account}/sessions": ADMIN,
     "POST /office/people/{account}/tokens": ADMIN,
+    "GET /office/foresight": _staff("read"),
     # the public door
     "POST /submissions": ANYONE,
     "POST /submissions/track": ANYONE,
@@ -100,6 +101,8 @@ PERMITS: dict[str, Permit] = {
     "POST /items/{number}/transitions/{name}": _staff("advance"),
     "POST /items/{number}/extensions": _staff("advance"),
     "POST /items/{number}/recusals": _staff("advance"),
+    "POST /items/{number}/declarations": PERSON,  # one's own word: no system gives it
+    "POST /items/{number}/foresight": _staff("read"),
     "POST /items/{number}/assignments": _staff("advance"),
     "POST /items/{number}/notes": _staff("advance"),
     "POST /items/{number}/messages": _staff("advance"),

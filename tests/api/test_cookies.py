@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from adapters.sample import PASSWORD
 from api.main import create_app
-from engine.settings import Settings
 from tests.api.conftest import HERE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from engine.settings import Settings
     from tests.api.conftest import Desk
 
 FORM = {"account": "handler1", "password": PASSWORD, "cookie": True}
@@ -45,11 +42,11 @@ def test_a_browser_gets_a_cookie_and_no_token(desk: Desk) -> None:
 
 @pytest.mark.parametrize("url", ["https://banjie.example", "http://banjie.example"])
 def test_elsewhere_the_cookie_is_for_this_host_alone(
-    database_url: str, home: Path, desk: Desk, url: str
+    settings: Settings, desk: Desk, url: str
 ) -> None:
     """By the office's own address: `__Host-` and Secure, whatever the request says."""
-    settings = Settings(home=home, database_url=SecretStr(database_url), public_url=url)
-    with TestClient(create_app(settings), url) as client:
+    elsewhere = settings.model_copy(update={"sample": False, "public_url": url})
+    with TestClient(create_app(elsewhere), url) as client:
         answer = client.post("/api/v1/sessions", json=FORM, headers={"Origin": url})
         assert answer.status_code == 201, answer.text
         assert answer.headers["Set-Cookie"].startswith("__Host-banjie=")
