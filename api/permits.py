@@ -111,6 +111,8 @@ PERMITS: dict[str, Permit] = {
     "POST /stalls/bulk": _staff("supervise"),
     "GET /messages": _staff("read"),
     "GET /inbox": _staff("read"),
+    "GET /referrals": _staff("read"),
+    "POST /referrals/{number}/acknowledge": _staff("advance"),
     # what is declared
     "GET /workflows": ANYONE,
     "GET /workflows/{name}": ANYONE,
