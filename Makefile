@@ -17,6 +17,7 @@ run: setup ## start everything: PostgreSQL, Valkey, migrations, sample office, A
 	@BANJIE_SAMPLE=$${BANJIE_SAMPLE:-1} exec $(WITH_MAKE) $(BIN)/banjie run
 
 test: setup ## the whole suite on throw-away servers; choose with ARGS="tests/engine -k sweep"
+	@bash .ci/browser
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 check: setup ## format, lint, types, import contracts, migrations = models, docs agree
