@@ -169,7 +169,7 @@ def postmaster(gate: threading.Event) -> Postmaster:
 
 @pytest.fixture
 def yard(
-    tmp_path: Path, database_url: str, redis_url: str, postmaster: Postmaster
+    tmp_path: Path, app_url: str, redis_url: str, postmaster: Postmaster
 ) -> Iterator[Yard]:
     """Programs that find the test's servers in their settings."""
     law = tmp_path / "law"
@@ -180,7 +180,7 @@ def yard(
         yard = Yard(
             tmp_path,
             {
-                "BANJIE_DATABASE_URL": database_url,
+                "BANJIE_DATABASE_URL": app_url,
                 "BANJIE_REDIS_URL": redis_url,
                 "BANJIE_WORKFLOWS": str(law),
                 "BANJIE_SMTP_URL": f"smtp://{place}",
