@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -59,7 +59,7 @@ def back_up(url: str, folder: Path, home: Path) -> Contents:
     with _owned(dump):
         _run("pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}")
     if (home / ATTACHMENTS).is_dir():
-        shutil.copytree(home / ATTACHMENTS, folder / ATTACHMENTS)
+        _copy_files(home / ATTACHMENTS, folder / ATTACHMENTS)
     manifest = {**counted._asdict(), "sha256": _digest(dump)}
     part = folder / f"{MANIFEST}.part"
     part.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
@@ -100,6 +100,14 @@ def restore(url: str, folder: Path, home: Path) -> tuple[Contents, list[str]]:
     if any(have < told for have, told in zip(found, _told(manifest), strict=True)):
         faults.append("恢复的数量少于备份时。Less was restored than was backed up.")
     return found, faults
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copy attachments after the dump: one that is erased meanwhile, no row of the copy needs."""
+    target.mkdir(mode=0o700)
+    for path in source.iterdir():
+        with suppress(FileNotFoundError):
+            shutil.copy2(path, target)
 
 
 def _told(manifest: dict[str, object]) -> Contents:

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from engine.casework import Casework
     from engine.database import Database
     from engine.outbox import Channel
+    from engine.scanning import Scanner
     from engine.signatures import Signer
+    from engine.store import Store
 
 VISIBILITY = 300
 """Seconds after which Valkey gives an unfinished hint to another worker; far above any task's
@@ -55,6 +57,8 @@ class Rooms(NamedTuple):
     channels: Mapping[str, Channel]
     signer: Signer
     checkpoints: Path
+    store: Store
+    scanner: Scanner | None
 
 
 def create_app(settings: Settings) -> Celery:
@@ -69,6 +73,7 @@ def create_app(settings: Settings) -> Celery:
             "deliver": {"task": "deliver", "schedule": 5.0},
             "append": {"task": "append", "schedule": 3.0},
             "publish": {"task": "publish", "schedule": float(EVERY)},
+            "scan": {"task": "scan", "schedule": 5.0},
             "tidy": {"task": "tidy", "schedule": 3600.0},
         },
         broker_connection_max_retries=None,
@@ -103,6 +108,7 @@ def create_app(settings: Settings) -> Celery:
     app.task(name="deliver")(deliver)
     app.task(name="append")(append)
     app.task(name="publish")(publish)
+    app.task(name="scan")(scan)
     app.task(name="tidy")(tidy)
     return app
 
@@ -145,6 +151,19 @@ def publish() -> None:
         tell("record.doubted", sentence=fault)
 
 
+def scan() -> None:
+    """Scan the attachments that wait, and remove the files that belong to nothing."""
+    from engine import scanning
+    from engine.depot import sweep_strays
+
+    rooms = open_rooms()
+    done = scanning.scan(rooms.database, rooms.store, rooms.casework, rooms.scanner)
+    if any(done):
+        log.info("scan: %d passed, %d infected, %d failed", *done)
+    if swept := sweep_strays(rooms.database, rooms.store):
+        log.info("scan: %d stray files removed", swept)
+
+
 def tidy() -> None:
     """Delete what nobody needs any more, a thousand rows at a time."""
     from engine.database import execute
@@ -174,10 +193,12 @@ def open_rooms() -> Rooms:
     """
     import workflows
     from adapters import channels
+    from adapters.clamd import Clamd
     from engine.casework import Casework
     from engine.database import Database
     from engine.keys import Keyring
     from engine.signatures import SIGNING, Signer
+    from engine.store import open_store
     from engine.walls import APP, SYS
 
     settings = Settings()
@@ -203,6 +224,8 @@ def open_rooms() -> Rooms:
         channels(settings),
         Signer(keyring.key(SIGNING, make=True)),
         settings.checkpoints_path,
+        open_store(settings.store_url, settings.home),
+        Clamd(settings.clamd_url) if settings.clamd_url else None,
     )
 
 

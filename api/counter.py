@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from api.workflows import Gallery
     from engine.casework import Casework
     from engine.checkpoints import CheckpointFile
+    from engine.depot import Depot
     from engine.factors import Factors
     from engine.people import Actor
     from engine.settings import Settings
@@ -86,6 +87,7 @@ class Counter:
     cursors: Cursors
     gallery: Gallery
     door: Door
+    depot: Depot
     origins: Origins
     cookies: Cookies
     factors: Factors

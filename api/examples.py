@@ -21,6 +21,7 @@ DUE_AT = "2026-12-24T00:00:00+08:00"
 NOW = "2026-12-09T16:05:07+08:00"
 LINK = f"https://banjie.example/items/{NUMBER}"
 CURSOR = "gAAAAABqGAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIj"
+ATTACHMENT_ID = "0b1d8f0e-5a0c-4c39-9d3e-6f3f2f1f7c11"
 MESSAGE_ID = "01a2076f-f3e0-7f2a-9363-a98e105b1a12"
 NOTICE = f"""文号：
 事项编号：{NUMBER}
@@ -98,7 +99,7 @@ GAPS = {"items": [GAP]}
 WORKLIST = {"items": [ENTRY], "next": CURSOR}
 
 HOLDERS = ["holder", "unit_head"]
-ITEM = ENTRY | {
+ITEM: dict[str, Any] = ENTRY | {
     "data": {
         "channel": "web",
         "named_or_anonymous": "named",
@@ -179,6 +180,9 @@ ITEM = ENTRY | {
     "children": [],
     "parent": None,
     "declared": [],
+    "attachments": [
+        {"id": ATTACHMENT_ID, "kind": "jpg", "size": 2481135, "scan": "not_scanned", "flags": []}
+    ],
 }
 
 JOURNAL = {
@@ -215,6 +219,23 @@ JOURNAL = {
     ],
     "next": None,
 }
+ATTACHMENT_GIVEN = {
+    **ITEM["attachments"][0],
+    "seq": 4,
+    "sha256": sha256(b"photograph").hexdigest(),
+    "from_public": True,
+    "to_public": False,
+    "erased": False,
+    "at": ACCEPTED_AT,
+    "by": "public",
+}
+ATTACHMENTS_LISTED = {
+    "items": [
+        {**ATTACHMENT_GIVEN, "name": "\u2068附件4.jpg\u2069", "title": "收费窗口照片", "note": None}
+    ],
+    "next": None,
+}
+
 DRAFTS = {
     "items": [
         {
@@ -389,6 +410,8 @@ ANSWERS = {
     "Item": ITEM,
     "Journal": JOURNAL,
     "Drafts": DRAFTS,
+    "AttachmentsGiven": {"items": [ATTACHMENT_GIVEN]},
+    "AttachmentsListed": ATTACHMENTS_LISTED,
     "Stalls": STALLS,
     "BulkResults": BULK_RESULTS,
     "Messages": MESSAGES,

@@ -367,6 +367,12 @@ class Wording(Form):
     body: Annotated[Message, Field(examples=["请问调查到什么程度了?"])]
 
 
+class OriginalWanted(Form):
+    """Why somebody needs a file as it was received."""
+
+    reason: Annotated[Words, Field(examples=["需核对照片拍摄时间和地点,用于固定证据。"])]
+
+
 class Told(Form):
     """One of the office's texts, for the petitioner, the holders or a role; or own words, for the
     petitioner alone, who reads them in the portal.

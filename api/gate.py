@@ -6,6 +6,7 @@ words is printed.
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +35,12 @@ ROOMLESS = frozenset({"/api/v1/sessions", "/api/v1/sessions/current", "/api/v1/s
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 JSON = "application/json"
 PICTURE = "image/svg+xml"
+
+
+_FILES_IN = re.compile(r"/api/v1/(items/[^/]+|portal)/attachments")
+"""Where files come in: `api.uploads` reads them as they come, under limits of its own."""
+_FILE_OUT = re.compile(r"/api/v1/(items/[^/]+|portal)/attachments/[0-9a-fA-F-]{36}(/original)?")
+"""Where a file is answered."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +113,14 @@ class Gate:
         try:
             self._judge_host(headers)
             scope["state"]["body"] = body = b""
-            if scope["method"] in WITH_BODY:
+            streams = _comes_in_parts(scope)
+            if scope["method"] in WITH_BODY and not streams:
                 scope["state"]["body"] = body = await bodies.read(headers, receive)
             if scope["path"].startswith("/api/"):
                 _judge(headers, scope["path"], body)
             if scope["method"] in WITH_BODY and scope["path"] not in ROOMLESS:
                 self._demand_room()
-            if not _is_light(scope["path"]):
+            if not _is_light(scope["path"]) and not streams:
                 await self.turnstile.enter()
         except BanjieError as refusal:
             # what else is on this connection, a body left unread or the next of a flood, goes with it
@@ -123,8 +131,9 @@ class Gate:
 
     async def _work(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Hand the request over; its place is free again as soon as there is an answer to send."""
-        has_place = not _is_light(scope["path"])
-        given = scope["method"] not in WITH_BODY
+        streams = _comes_in_parts(scope)
+        has_place = not _is_light(scope["path"]) and not streams
+        given = scope["method"] not in WITH_BODY or streams
 
         async def hand_over() -> Message:
             nonlocal given
@@ -167,6 +176,11 @@ class Gate:
             )
 
 
+def _comes_in_parts(scope: Scope) -> bool:
+    """Whether a request brings files: it is read as it comes, and takes no place while it does."""
+    return scope["method"] == "POST" and _FILES_IN.fullmatch(scope["path"]) is not None
+
+
 def _is_light(path: str) -> bool:
     """Whether an answer needs neither the database nor a long thought."""
     return path.startswith("/static/") or path.endswith("/healthz")
@@ -189,6 +203,8 @@ def _judge(headers: Headers, path: str, body: bytes) -> None:
         )
     wanted = headers.get("accept")
     offered = PICTURE if path.endswith(".svg") else JSON
+    if _FILE_OUT.fullmatch(path):
+        wanted = None  # what it is, the file decides
     if wanted is not None and not _accepts(wanted, offered):
         raise problems.NotAcceptable(f"此处只提供 {offered}。This is available as {offered} only.")
     if body:

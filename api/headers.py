@@ -44,7 +44,7 @@ nothing but our own description of the API.
 def dress(headers: MutableHeaders, path: str, request_id: str) -> None:
     """Put them on; nothing is kept but files whose address names their version."""
     for name, value in HEADERS.items():
-        headers[name] = value
+        headers.setdefault(name, value)  # a file that is served brings a stricter policy
     if path in LENIENT:
         headers["Content-Security-Policy"] = POLICY
     headers["X-Request-ID"] = request_id

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from api import (
+    attachments,
     auth,
     calendar,
     credentials,
@@ -49,6 +50,7 @@ from engine.catalog import install
 from engine.checkpoints import CheckpointFile, compare
 from engine.codes import read_secret
 from engine.database import Database
+from engine.depot import Depot
 from engine.errors import BanjieError
 from engine.factors import Factors
 from engine.keys import Keyring
@@ -56,6 +58,7 @@ from engine.selftest import demand_fit
 from engine.sessions import Limits
 from engine.settings import Settings
 from engine.signatures import SIGNING, Signer
+from engine.store import open_store
 from engine.telling import tell
 from engine.walls import APP
 from workflows import catalog
@@ -77,6 +80,7 @@ ROUTERS = (
     portal,
     items,
     foresight,
+    attachments,
     stalls,
     referrals,
     messages,
@@ -178,4 +182,5 @@ def _counter(settings: Settings) -> Counter:
         limits=Limits(
             settings.session_lasts, settings.session_idle, settings.step_up, settings.factor_demand
         ),
+        depot=Depot.of(settings, open_store(settings.store_url, settings.home)),
     )

@@ -87,6 +87,9 @@ PERMITS: dict[str, Permit] = {
     "GET /portal/messages": PETITIONER,
     "POST /portal/messages": PETITIONER,
     "POST /portal/recusals": PETITIONER,
+    "GET /portal/attachments": PETITIONER,
+    "POST /portal/attachments": PETITIONER,
+    "GET /portal/attachments/{attachment}": PETITIONER,
     # the log
     "GET /log/checkpoint": ANYONE,
     "GET /log/consistency": ANYONE,
@@ -106,6 +109,10 @@ PERMITS: dict[str, Permit] = {
     "POST /items/{number}/assignments": _staff("advance"),
     "POST /items/{number}/notes": _staff("advance"),
     "POST /items/{number}/messages": _staff("advance"),
+    "GET /items/{number}/attachments": _staff("read"),
+    "POST /items/{number}/attachments": _staff("advance"),
+    "GET /items/{number}/attachments/{attachment}": _staff("read"),
+    "POST /items/{number}/attachments/{attachment}/original": PERSON,  # evidence: no system's
     # supervising
     "GET /stalls": _staff("read"),
     "POST /stalls/bulk": _staff("supervise"),

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from api.forms import RecusalWish
 
+T = TypeVar("T")
 CHALLENGE = "/api/v1/portal/challenge"
 INSTEAD = f"也可先完成验证再试。 Or solve a challenge and send it as `altcha`: GET {CHALLENGE}."
 
@@ -193,11 +194,11 @@ class Visit:
 
     def look(self, deed: Callable[[Session, str], Answer]) -> Response:
         """Answer about the petitioner's item, from one transaction."""
+        return sent(self.read(deed).given())
 
-        def once(session: Session) -> Answer:
-            return deed(session, self._number(session))
-
-        return sent(self.counter.database.perform(once).given())
+    def read(self, deed: Callable[[Session, str], T]) -> T:
+        """What a deed finds out about the petitioner's item, in one transaction."""
+        return self.counter.database.perform(lambda session: deed(session, self._number(session)))
 
     def act(self, deed: Callable[[Session, str], Answer]) -> Response:
         """Do something on the petitioner's item, once for each key."""

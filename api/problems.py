@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
+from engine.attachments import Overfull
 from engine.errors import (
     BanjieError,
     Busy,
@@ -27,6 +28,8 @@ from engine.errors import (
     Stale,
     TooMany,
 )
+from engine.inspection import Unacceptable
+from engine.pictures import Undrawable
 from engine.telling import tell, told_of
 
 if TYPE_CHECKING:
@@ -133,6 +136,9 @@ STATUSES: dict[type[BanjieError], int] = {
     NotAcceptable: 406,
     TooSlow: 408,
     TooLarge: 413,
+    Overfull: 413,
+    Unacceptable: 415,
+    Undrawable: 422,
     Unsupported: 415,
     Unconditional: 428,
 }

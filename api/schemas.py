@@ -132,6 +132,16 @@ class Entry(BaseModel):
     assignees: list[str]
 
 
+class AttachmentLine(BaseModel):
+    """A file of an item on its page."""
+
+    id: str
+    kind: str
+    size: int
+    scan: Literal["pending", "scanned", "infected", "not_scanned", "failed"]
+    flags: list[str]
+
+
 class Item(Entry):
     """An item."""
 
@@ -141,6 +151,7 @@ class Item(Entry):
     available: list[Option]
     children: list[str]
     parent: str | None
+    attachments: list[AttachmentLine]
 
 
 class Listed(BaseModel):
@@ -219,6 +230,40 @@ class Drafts(Listed):
     """The letters of an item, oldest first."""
 
     items: list[Draft]
+
+
+class AttachmentGiven(AttachmentLine):
+    """A file that was just added; `seq` is its event, `sha256` that of the file as received."""
+
+    seq: int
+    sha256: str
+    from_public: bool
+    to_public: bool
+    erased: bool
+    at: datetime
+    by: str
+
+
+class AttachmentView(AttachmentGiven):
+    """A file of an item; what it is called and about is shown to whoever works on the item. The name
+    stands between the marks U+2068 and U+2069, which keep its reading direction to itself.
+    """
+
+    name: str | None
+    title: str | None
+    note: str | None
+
+
+class AttachmentsGiven(BaseModel):
+    """The files that were added, in their order."""
+
+    items: list[AttachmentGiven]
+
+
+class AttachmentsListed(Listed):
+    """The files of an item, oldest first."""
+
+    items: list[AttachmentView]
 
 
 class Stall(BaseModel):

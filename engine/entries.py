@@ -130,6 +130,15 @@ PARTS: Mapping[str, str] = {
       FROM jsonb_to_recordset(%(documents)s::jsonb) AS r(item_id bigint, seq int, template text,
         title text, body text, drafted_at timestamptz)
       RETURNING id""",
+    "attachments": """
+      INSERT INTO attachment (id, item_id, seq, kind, size, sha256, copy_size, flags, from_public,
+        to_public, original, copy, scan)
+      SELECT id, item_id, seq, kind, size, decode(sha256, 'hex'), copy_size, flags, from_public,
+        to_public, original, copy, scan
+      FROM jsonb_to_recordset(%(attachments)s::jsonb) AS r(id uuid, item_id bigint, seq int,
+        kind text, size bigint, sha256 text, copy_size bigint, flags text[], from_public boolean,
+        to_public boolean, original text, copy text, scan text)
+      RETURNING id""",
 }
 """One data-modifying part a table, in the order of their writing."""
 

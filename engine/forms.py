@@ -159,6 +159,14 @@ def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int
     return _READERS[spec.type](value), []
 
 
+def plain_text(pointer: str, value: object, most: int) -> str:
+    """A text of at most so many characters, or none. Raises Invalid."""
+    try:
+        return _text(value, most).strip()
+    except _WrongError as wrong:
+        raise Invalid([(pointer, str(wrong))]) from None
+
+
 def note_text(value: object) -> str:
     """The text of a note. Raises Invalid where it is empty, too long or cannot be kept."""
     return _words("/text", value, MOST_NOTE)

@@ -133,6 +133,27 @@ class Settings(BaseSettings):
         description="Hosts (host or host:port, with commas between) that webhooks may reach though "
         "they are inside, by http or on another port. Others: https, port 443, public addresses.",
     )
+    store_url: str = Field(
+        default="",
+        pattern=r"^(|file:///[^\s?#]+|s3://[^\s?#@]+)$",
+        description="Where attachments are kept: file:///folder or s3://bucket/prefix (credentials "
+        "and endpoint from AWS_* variables). Empty: attachments in the state folder.",
+    )
+    upload_file_mib: int = Field(default=20, ge=1, le=200, description="MiB one file may have.")
+    upload_files: int = Field(default=10, ge=1, le=50, description="Files of one request.")
+    upload_mib: int = Field(default=60, ge=1, le=1000, description="MiB of one request with files.")
+    upload_item_mib: int = Field(
+        default=200, ge=1, le=10_000, description="MiB all attachments of one item may have."
+    )
+    upload_seconds: int = Field(
+        default=300, ge=1, le=3600, description="Seconds a request with files may take to arrive."
+    )
+    clamd_url: str = Field(
+        default="",
+        pattern=r"^(|unix:///[^\s?#]+|tcp://[^\s/?#@]+:[0-9]{1,5})$",
+        description="ClamAV's daemon: unix:///run/clamav/clamd.ctl or tcp://host:3310. Empty: "
+        "attachments say that they were not scanned.",
+    )
 
     submissions_per_network: int = Field(
         default=60,

@@ -16,6 +16,7 @@ from engine.deadlines import titles
 from engine.desk import not_found
 from engine.dossier import READ, READ_NUMBER, Dossier
 from engine.paging import Page, last_number
+from engine.sealing import OF_FILES
 from engine.walls import SYS, principal_of, stand_for
 from engine.workdays import SHANGHAI
 
@@ -41,7 +42,10 @@ SELECT (SELECT p.number FROM item p WHERE p.id = %(parent)s) AS parent,
   (SELECT coalesce(jsonb_agg(c.number ORDER BY c.id), '[]') FROM item c
     WHERE c.parent_id = %(item)s) AS children,
   (SELECT coalesce(jsonb_object_agg(k.deadline_id || ' ' || k.rung, k.climbed_at), '{}')
-    FROM climb k WHERE k.deadline_id = ANY(%(clocks)s)) AS climbed
+    FROM climb k WHERE k.deadline_id = ANY(%(clocks)s)) AS climbed,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'kind', a.kind, 'size', a.size, 'scan',
+      a.scan, 'flags', a.flags) ORDER BY a.seq), '[]')
+    FROM attachment a WHERE a.item_id = %(item)s AND a.erased_at IS NULL) AS attachments
 """
 
 
@@ -73,7 +77,7 @@ def view_after(session: Session, desk: Casework, actor: Actor, number: str) -> d
         stand_for(session, principal_of(actor, number))
         return _shown(session, desk, actor, dossier, personal=False)
     nothing: dict[str, Any] = {"data": {}, "parent": None, "due_at": None}
-    for name in ("assignees", "declared", "deadlines", "available", "children"):
+    for name in ("assignees", "declared", "deadlines", "available", "children", "attachments"):
         nothing[name] = []
     return {**_outline(dossier), **nothing}
 
@@ -140,6 +144,7 @@ def _shown(
         ],
         "children": [number for number in kin["children"] if number in seen],
         "parent": kin["parent"] if kin["parent"] in seen else None,
+        "attachments": kin["attachments"],
     }
 
 
@@ -217,7 +222,7 @@ def events(
     def given(row: Mapping[str, Any]) -> dict[str, Any]:
         sealed: dict[str, str] = row["sealed"] or {}
         identities = sealed.keys() & dossier.workflow.identities
-        clear = dossier.vault.open(row["seq"], sealed, sealed.keys() - identities)
+        clear = dossier.vault.open(row["seq"], sealed, sealed.keys() - identities - OF_FILES)
         return clear | dict.fromkeys(identities, SEALED)
 
     def shown(row: Mapping[str, Any]) -> dict[str, Any]:

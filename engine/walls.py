@@ -43,6 +43,7 @@ RIGHTS: Mapping[str, str] = {
     "access_event": ADD,
     "api_token": CHANGE,
     "answer": DROP,
+    "attachment": CHANGE,
     "bureau": "SELECT, UPDATE",
     "calendar_year": ADD,
     "checkpoint": ADD,
@@ -74,6 +75,7 @@ RIGHTS: Mapping[str, str] = {
     "second_factor": DROP,
     "sign_on": "SELECT, INSERT, DELETE",
     "spent_proof": DROP,
+    "stray_file": DROP,
     "throttle": DROP,
     "unit": CHANGE,
     "unit_above": READ,
@@ -109,6 +111,7 @@ OPEN: Mapping[str, str] = {
     "second_factor": "sealed secrets of devices",
     "sign_on": "digests of visits to the issuer, under way",
     "spent_proof": "digests of solved challenges",
+    "stray_file": "random names of objects that belong to nothing",
     "throttle": "keyed hashes of what was tried",
     "unit": "the office",
     "unit_above": "the office",
@@ -122,6 +125,7 @@ POLICIES: Mapping[str, str] = {
     "item": (
         "wall_knows(id, family_id, workflow, version, unit_id, subject_unit_id, sealed, number)"
     ),
+    "attachment": _OF_ITEM,
     "item_data": _OF_ITEM,
     "item_declaration": _OF_ITEM,
     "vault.data_key": _OF_ITEM,

@@ -7,12 +7,24 @@ triggers refuse UPDATE, DELETE and TRUNCATE on `event`, and let a duty only end 
 move on (see the first migration).
 """
 
-from engine.models import access, clocks, counter, items, log, office, outgoing, portal, vault
+from engine.models import (
+    access,
+    attachments,
+    clocks,
+    counter,
+    items,
+    log,
+    office,
+    outgoing,
+    portal,
+    vault,
+)
 from engine.models.base import Base
 
 __all__ = [
     "Base",
     "access",
+    "attachments",
     "clocks",
     "counter",
     "items",
