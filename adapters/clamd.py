@@ -10,8 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from engine.errors import Busy
-from engine.scanning import Unscannable
+from engine.errors import Busy, Unscannable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

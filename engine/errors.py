@@ -17,6 +17,7 @@
   + KeyFault                   a key of the vault is missing, broken or open to others
   + DeliveryError              a message could not be sent; it will be tried again
     - Undeliverable            trying again cannot help
+  + Unscannable                the virus scanner did not take a file
 """
 
 from __future__ import annotations
@@ -170,3 +171,9 @@ class Undeliverable(DeliveryError):
     """A message can never be sent this way; somebody must look at it."""
 
     code = "undeliverable"
+
+
+class Unscannable(BanjieError):
+    """The virus scanner did not take this file."""
+
+    code = "unscannable"

@@ -35,12 +35,6 @@ AT_ONCE = 5
 log = logging.getLogger("banjie.worker")
 
 
-class Unscannable(BanjieError):
-    """The scanner did not take this file."""
-
-    code = "unscannable"
-
-
 class Scanner(Protocol):
     """Whoever looks for viruses. Raises Busy where it is away, Unscannable where it refuses."""
 
