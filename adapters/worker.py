@@ -159,9 +159,9 @@ def scan() -> None:
     rooms = open_rooms()
     done = scanning.scan(rooms.database, rooms.store, rooms.casework, rooms.scanner)
     if any(done):
-        log.info("scan: %d passed, %d infected, %d failed", *done)
+        tell("scan.done", passed=done.passed, infected=done.infected, failed=done.failed)
     if swept := sweep_strays(rooms.database, rooms.store):
-        log.info("scan: %d stray files removed", swept)
+        tell("store.swept", count=swept)
 
 
 def tidy() -> None:

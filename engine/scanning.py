@@ -6,18 +6,17 @@ one, whatever was not scanned yet is, also what came before there was one.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from engine import effects
 from engine.attachments import ACT, personal_of, text_for
 from engine.database import execute
-from engine.dossier import LOCK_BY_ID
 from engine.entries import Entries
 from engine.errors import BanjieError, Busy
 from engine.people import SYS
 from engine.record import record, settle
 from engine.sealing import ORIGINAL, SEALED_WITH, unseal
+from engine.telling import tell
 from engine.vault import Vault
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 5
 AT_ONCE = 5
-
-log = logging.getLogger("banjie.worker")
 
 
 class Scanner(Protocol):
@@ -83,7 +80,7 @@ def _judged(
         database.perform(lambda session: execute(session, AWAY, (row["id"],)))
         return None
     except BanjieError as error:
-        log.warning("attachment %s could not be scanned: %s", row["id"], error.code)
+        tell("scan.failed", attachment=str(row["id"]), code=error.code)
         last = row["scan_attempts"] >= MOST_ATTEMPTS
         database.perform(lambda session: execute(session, FAILED, (last, row["id"])))
         return "failed"
@@ -96,7 +93,7 @@ def _judged(
 
 def _lock_away(session: Session, desk: Casework, row: Mapping[str, Any]) -> None:
     """An infected file is never served again; whoever holds the item is told."""
-    dossier = desk.held(session, LOCK_BY_ID, row["item_id"], None)
+    dossier = desk.held(session, row["item_id"], None)
     if not execute(session, INFECTED, (row["id"],)).rowcount:
         return  # erased meanwhile, or told by somebody else
     entries = Entries()

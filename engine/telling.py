@@ -54,6 +54,7 @@ def _text(pattern: str, meaning: str) -> Field:
 
 FIELDS: Mapping[str, Field] = {
     "at": _text(r"[\w.-]{1,60}:\d{1,6}", "file and line"),
+    "attachment": _text(r"[0-9a-f-]{36}", "id of the attachment"),
     "bytes": Field(int, "bytes of the answer's body"),
     "channel": _text(r"[a-z_]{1,20}", "name of the channel"),
     "code": _text(r"[a-z0-9_.:-]{1,60}", "code of an error class, or of a reason"),
@@ -61,12 +62,15 @@ FIELDS: Mapping[str, Field] = {
     "count": Field(int, "how many"),
     "dead": Field(int, "messages given up"),
     "error": _text(r"[A-Za-z_][\w.]{0,80}", "class of the error; its words are left out"),
+    "failed": Field(int, "files that could not be scanned"),
+    "infected": Field(int, "files in which a virus was found"),
     "item": Field(re.compile(r"[^\W\d_]{1,12}[0-9]{4}-[0-9]{6,12}"), "number of the item"),
     "logger": _text(r"[A-Za-z_][\w.-]{0,80}", "the library's own name for what spoke"),
     "message": _text(r"[0-9a-f-]{36}", "id of the message"),
     "method": _text(r"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|OTHER", "method of the request"),
     "ms": Field(float, "milliseconds it took"),
     "of": _text(r"number|network|account", "what the tries had in common"),
+    "passed": Field(int, "files in which nothing was found"),
     "request": _text(r"[0-9a-f-]{36}", "id of the request, as in `X-Request-ID`"),
     "result": _text(r"[A-Za-z0-9 .,:'_()-]{1,120}", "what the channel said, in our own words"),
     "retried": Field(int, "messages that will be tried again"),
@@ -124,6 +128,9 @@ EVENTS: Mapping[str, Event] = {
     "lapse.waits": _event("info", "item code", "a lapse is not lawful yet"),
     "lapse.failed": _event("warning", f"item {_FAULT}", "a lapse met a fault"),
     "deliver.done": _event("info", "sent retried dead ms", "messages were tried"),
+    "scan.done": _event("info", "passed infected failed", "attachments were scanned"),
+    "scan.failed": _event("warning", "attachment code", "an attachment could not be scanned"),
+    "store.swept": _event("info", "count", "files that belonged to nothing were removed"),
     "message.noted": _event(
         "info", "channel message item", "a message of a channel that is not configured"
     ),
