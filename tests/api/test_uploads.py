@@ -188,7 +188,7 @@ def test_too_little_room_stops_files_and_nothing_else(
     (made,) = post(desk, number, part() + b"t" + END).json()["items"]
 
     class Full:
-        f_bavail, f_blocks = 4, 100
+        f_bavail, f_blocks, f_frsize = 4, 100, 1 << 40
 
     monkeypatch.setattr("engine.store.os.statvfs", lambda _: Full)
     full = post(desk, number, part() + b"t" + END)
