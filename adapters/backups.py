@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import orjson
 
+from engine.administration.record import verify_office
 from engine.database import Database, execute, migrate
 from engine.errors import BanjieError, Refused
 from engine.journal import verify
@@ -94,6 +95,7 @@ def restore(url: str, folder: Path, home: Path) -> tuple[Contents, list[str]]:
     try:
         with database.transaction() as session:
             _, faults = verify(session)
+            faults += verify_office(session)[1]
     finally:
         database.close()
     # acts made while the dump was written may be in it and not in the count before it

@@ -135,13 +135,17 @@ def log_() -> None:
 
 @app.command()
 def verify() -> None:
-    """核对记录链 · Verify the journal: every chain, every commitment, every item."""
+    """核对记录链 · Verify the journal and the record of the office against what stands."""
     from engine import journal
+    from engine.administration.record import verify_office
 
     with office_of() as office, office.database.transaction() as session:
         count, faults = journal.verify(session)
+        entries, strays = verify_office(session)
+    faults += strays
     for fault in faults:
         complain(fault)
+    say(f"机构变更 {entries} 条 · {entries} changes of the office checked")
     say(f"核对 {count} 条记录,{len(faults)} 处不符 · {count} events checked, {len(faults)} faults")
     raise typer.Exit(FAULTY if faults else DONE)
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
 
-from adapters.terminal import ExistingFile, office_of, say
+from adapters.terminal import DONE, FAULTY, ExistingFile, office_of, say
 from engine.settings import Settings
 
 calendar_app = typer.Typer(help="工作日历 · the working-day calendar", no_args_is_help=True)
 sample_app = typer.Typer(help="示例单位 · the sample office", no_args_is_help=True)
 user_app = typer.Typer(help="人员 · people", no_args_is_help=True)
 unit_app = typer.Typer(help="单位 · units", no_args_is_help=True)
+office_app = typer.Typer(help="机构名册 · the rolls of the office", no_args_is_help=True)
 webhook_app = typer.Typer(help="外部系统 · systems outside", no_args_is_help=True)
 APPS = {
     "calendar": calendar_app,
     "sample": sample_app,
     "user": user_app,
     "unit": unit_app,
+    "office": office_app,
     "webhook": webhook_app,
 }
 
@@ -70,7 +73,7 @@ def unit_add(
     from adapters.staffing import add_unit
 
     with office_of() as office:
-        add_unit(office.database, code, name, under)
+        add_unit(office.database, office.casework.catalog, code, name, under)
     say(f"已添加 {code} {name} · added")
 
 
@@ -98,6 +101,39 @@ def user_add(
     with office_of() as office:
         add_user(office.database, office.casework.catalog, newcomer)
     say(f"已添加 {account} · added")
+
+
+@office_app.command("import")
+def office_import(
+    file: ExistingFile,
+    check: Annotated[bool, typer.Option("--check", help="只检查 · only say what it holds")] = False,  # noqa: FBT002 - typer declares options so
+) -> None:
+    """导入单位、人员、角色,全有或全无 · Bring in units, people and roles from csv or xlsx, all or nothing."""
+    from adapters.staffing import import_office
+
+    with office_of() as office:
+        intake = import_office(office.database, office.casework.catalog, file, check=check)
+    for row, column, sentence in intake.findings:
+        say(f"第 {row} 行 · row {row}: {column} {sentence}")
+    done = "未导入 · nothing done" if check or intake.findings else "已导入 · done"
+    say(
+        f"读取 {intake.read} 行,单位 {intake.units}、人员 {intake.people}、角色 {intake.roles} 项变更"
+        f" · {intake.read} rows: {intake.units} units, {intake.people} people, {intake.roles} roles"
+        f" changed; {len(intake.findings)} findings; {done}"
+    )
+    raise typer.Exit(FAULTY if intake.findings else DONE)
+
+
+@office_app.command("export")
+def office_export(
+    file: Annotated[Path, typer.Argument(dir_okay=False, writable=True)],
+) -> None:
+    """导出同一格式的名册 · Write the office as csv, in the shape of the import."""
+    from adapters.staffing import export_office
+
+    with office_of() as office:
+        count = export_office(office.database, file)
+    say(f"导出 {count} 行 · {count} rows")
 
 
 @sample_app.command("load")

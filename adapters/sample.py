@@ -32,6 +32,18 @@ PASSWORD = "banjie-sample"  # noqa: S105 - printed on purpose, exists only under
 CERTIFIED_UNTIL = date(2030, 12, 31)
 
 
+POSTS = {
+    "head": ("局长", "main_head"),
+    "deputy": ("副局长", "other_head"),
+    "unit_head": ("科长", "staff"),
+    "liaison": ("纪检联络员", "staff"),
+    "discipline": ("派驻纪检监察组成员", "staff"),
+    "party_group": ("党组成员", "other_head"),
+}
+"""The post of whoever bears a role, the first that fits."""
+STAFF = ("执法人员", "staff")
+
+
 class _Unit(NamedTuple):
     code: str
     name: str
@@ -50,6 +62,11 @@ class _Person(NamedTuple):
     def certified(self) -> bool:
         """Whether this person holds an enforcement certificate (行政执法证)."""
         return any(role in {"handler", "audit"} for role, _ in self.roles)
+
+    @property
+    def post(self) -> tuple[str, str]:
+        """Title and kind of the post (职务)."""
+        return next((POSTS[role] for role, _ in self.roles if role in POSTS), STAFF)
 
 
 BUREAU = _Unit("BUR", "许昌市市场监督管理局", ("市局", "bureau"))
@@ -140,10 +157,12 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(code text, name text, aliases json
 ON CONFLICT DO NOTHING
 """
 _PEOPLE = """
-INSERT INTO person (account, name, unit_id, email, password_hash, certified_until)
-SELECT r.account, r.name, u.id, r.account || '@banjie.example', %(password)s, r.certified_until
-FROM jsonb_to_recordset(%(rows)s::jsonb)
-  AS r(account text, name text, home text, certified_until date)
+INSERT INTO person (account, name, unit_id, email, password_hash, post, post_kind, certificate,
+  certified_until)
+SELECT r.account, r.name, u.id, r.account || '@banjie.example', %(password)s, r.post, r.post_kind,
+  r.certificate, r.certified_until
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(account text, name text, home text, post text,
+  post_kind text, certificate text, certified_until date)
 JOIN unit u ON u.code = r.home
 ON CONFLICT DO NOTHING
 RETURNING account
@@ -192,9 +211,12 @@ def _settle_in(session: Session, password: str) -> None:
             "account": person.account,
             "name": person.name,
             "home": person.home,
+            "post": person.post[0],
+            "post_kind": person.post[1],
+            "certificate": f"1641{at:06d}" if person.certified else None,
             "certified_until": CERTIFIED_UNTIL if person.certified else None,
         }
-        for person in PEOPLE
+        for at, person in enumerate(PEOPLE, 1)
     ]
     found = execute(session, _PEOPLE, {"rows": _json(people), "password": password})
     new = [row["account"] for row in found]

@@ -1,14 +1,21 @@
-"""The registers behind `banjie unit add`, `user add` and `webhook add`."""
+"""The registers behind `banjie unit add`, `user add`, `office import`, `office export` and `webhook add`.
+
+A command stands outside the separation of the administrators: whoever may run it rules the machine.
+"""
 
 from __future__ import annotations
 
 import base64
-import re
+import csv
 import secrets
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.outbound import aim
+from adapters.tables import TableError, read_table
+from engine.administration import people, roles, rolls, units
+from engine.administration.register import known_roles, open_register
+from engine.administration.words import faults
 from engine.codes import hash_code
 from engine.database import execute
 from engine.errors import DeliveryError, Invalid, Refused, Undeliverable
@@ -16,6 +23,7 @@ from engine.people import read_office
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
@@ -23,14 +31,9 @@ if TYPE_CHECKING:
     from engine.database import Database
     from engine.people import Office, UnitEntry
 
-__all__ = ["Newcomer", "add_endpoint", "add_unit", "add_user"]
+__all__ = ["Newcomer", "add_endpoint", "add_unit", "add_user", "export_office", "import_office"]
 
 SHORTEST_PASSWORD = 12
-LISTENING_ROLES = frozenset({"auditor", "admin", "reporter", "party_group", "discipline"})
-"""Roles of the whole office, beside those the workflows name."""
-_ACCOUNT = re.compile(r"[a-z][a-z0-9_.-]{1,40}")
-_CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
-_MAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 
 class Newcomer(NamedTuple):
@@ -45,38 +48,18 @@ class Newcomer(NamedTuple):
     password: str
 
 
-def add_unit(database: Database, code: str, name: str, under: str | None) -> None:
+def add_unit(
+    database: Database, declared: Catalog, code: str, name: str, under: str | None
+) -> None:
     """Add a unit; the first one is the bureau, every other lies under one. Raises Invalid, Refused."""
-    if not _CODE.fullmatch(code) or not name.strip():
-        raise Invalid(
-            [("code", "代码用大写字母和数字,名称不能为空。Use capitals and digits; give a name.")]
-        )
-
-    def add(session: Session) -> None:
-        office = _office(session)
-        if office.unit_named(code) or office.unit_named(name):
-            raise Refused(
-                f"已有单位 {code} 或 {name}。There is a unit of that code or name already."
-            )
-        parent = _unit(office, under) if under else None
-        if parent is None and office.units:
-            raise Invalid(
-                [("under", "请用 --under 指明上级单位。Name the unit above with --under.")]
-            )
-        execute(
-            session,
-            "INSERT INTO unit (code, name, parent_id) VALUES (%s, %s, %s)",
-            (code, name.strip(), parent.id if parent else None),
-        )
-
-    database.perform(add)
+    database.perform(
+        lambda session: units.create(open_register(session, declared, None), code, name, under)
+    )
 
 
 def add_user(database: Database, declared: Catalog, newcomer: Newcomer) -> None:
     """Add somebody with roles and password. Raises Invalid with every fault, Refused."""
-    known = LISTENING_ROLES.union(
-        *(bound.workflow.roles.keys() for bound in declared.current.values())
-    )
+    known = known_roles(declared)
     errors = [*_faults(newcomer)]
     pairs = [role.partition("@")[::2] for role in newcomer.roles]
     errors += [
@@ -90,55 +73,38 @@ def add_user(database: Database, declared: Catalog, newcomer: Newcomer) -> None:
     if errors:
         raise Invalid(errors)
     digest = hash_code(newcomer.password)
-    database.perform(lambda session: _add(session, newcomer, pairs, digest))
+    database.perform(lambda session: _add(session, declared, newcomer, pairs, digest))
 
 
 def _add(
-    session: Session, newcomer: Newcomer, pairs: Collection[tuple[str, str]], digest: str
+    session: Session,
+    declared: Catalog,
+    newcomer: Newcomer,
+    pairs: Collection[tuple[str, str]],
+    digest: str,
 ) -> None:
-    office = _office(session)
-    if office.person_named(newcomer.account):
-        raise Refused(f"已有账号 {newcomer.account}。There is an account of that name already.")
-    home = _unit(office, newcomer.unit)
-    scopes = [(role, _unit(office, unit) if unit else home) for role, unit in pairs]
-    row = execute(
-        session,
-        "INSERT INTO person (account, name, unit_id, email, password_hash, certified_until)"
-        " VALUES (%s, %s, %s, %s, %s, %s::date) RETURNING id",
-        (
-            newcomer.account,
-            newcomer.name.strip(),
-            home.id,
-            newcomer.email,
-            digest,
-            newcomer.certified_until,
+    register = open_register(session, declared, None)
+    until = newcomer.certified_until
+    people.create(
+        register,
+        people.Newcomer(
+            account=newcomer.account,
+            name=newcomer.name,
+            unit=newcomer.unit,
+            email=newcomer.email,
+            certified_until=date.fromisoformat(until) if until is not None else None,
+            password_hash=digest,
         ),
-    ).fetchone()
-    if row is None:
-        raise AssertionError
-    for role, unit in dict.fromkeys(scopes):
-        execute(
-            session,
-            "INSERT INTO membership (person_id, role, unit_id) VALUES (%s, %s, %s)",
-            (row["id"], role, unit.id),
-        )
+    )
+    for role, unit in dict.fromkeys(pairs):
+        roles.change(register, newcomer.account, role, unit or newcomer.unit, granted=True)
 
 
 def _faults(newcomer: Newcomer) -> list[tuple[str, str]]:
-    faults: list[tuple[str, str]] = []
-    if not _ACCOUNT.fullmatch(newcomer.account) or newcomer.account in {"public", "sys"}:
-        faults.append(
-            (
-                "account",
-                "账号用小写字母、数字、点、横线,字母开头。Use a-z, 0-9, dot, dash, underline.",
-            )
-        )
-    if not newcomer.name.strip():
-        faults.append(("name", "请填写姓名。Give a name."))
-    if newcomer.email is not None and not _MAIL.fullmatch(newcomer.email):
-        faults.append(("email", "不是邮箱地址。Not a mail address."))
+    given = {"account": newcomer.account, "name": newcomer.name, "email": newcomer.email}
+    found = faults(given)
     if len(newcomer.password) < SHORTEST_PASSWORD:
-        faults.append(
+        found.append(
             (
                 "password",
                 f"口令至少{SHORTEST_PASSWORD}位。Give at least {SHORTEST_PASSWORD} characters.",
@@ -148,10 +114,41 @@ def _faults(newcomer: Newcomer) -> list[tuple[str, str]]:
         try:
             date.fromisoformat(newcomer.certified_until)
         except ValueError:
-            faults.append(
-                ("certified_until", "应为日期,如 2030-12-31。Give a day like 2030-12-31.")
-            )
-    return faults
+            found.append(("certified_until", "应为日期,如 2030-12-31。Give a day like 2030-12-31."))
+    return found
+
+
+def import_office(
+    database: Database, declared: Catalog, file: Path, *, check: bool
+) -> rolls.Intake:
+    """Bring a table of units, people and roles in, all or nothing; with `check` only say what it
+    holds. Its findings, where there are any, mean that nothing was done. Raises TableError, Invalid.
+    """
+    table = read_table(file)
+    if lacking := rolls.missing_columns(table.columns):
+        raise TableError(f"缺少这些列 (these columns are missing): {', '.join(lacking)}")
+    rows = list(table.rows)
+
+    def take(session: Session) -> rolls.Intake:
+        register = open_register(session, declared, None)
+        with session.begin_nested() as trial:
+            intake = rolls.take_in(register, rows)
+            if check or intake.findings:
+                trial.rollback()
+        return intake
+
+    return database.perform(take)
+
+
+def export_office(database: Database, file: Path) -> int:
+    """The office as a table of comma-separated values, in the shape of the import; how many rows."""
+    with database.transaction() as session:
+        rows = list(rolls.table(session))
+    with file.open("w", encoding="utf-8-sig", newline="") as out:
+        writer = csv.DictWriter(out, rolls.COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
 
 
 def add_endpoint(database: Database, url: str, unit: str, listed: str) -> str:

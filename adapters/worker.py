@@ -75,6 +75,7 @@ def create_app(settings: Settings) -> Celery:
             "publish": {"task": "publish", "schedule": float(EVERY)},
             "scan": {"task": "scan", "schedule": 5.0},
             "tidy": {"task": "tidy", "schedule": 3600.0},
+            "depart": {"task": "depart", "schedule": 3600.0},
         },
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
@@ -110,6 +111,7 @@ def create_app(settings: Settings) -> Celery:
     app.task(name="publish")(publish)
     app.task(name="scan")(scan)
     app.task(name="tidy")(tidy)
+    app.task(name="depart")(depart)
     return app
 
 
@@ -183,6 +185,15 @@ def tidy() -> None:
         while deleted:
             with open_rooms().database.transaction() as session:
                 deleted = execute(session, statement).rowcount
+
+
+def depart() -> None:
+    """Hand over what leavers held whose day has come; each hour, for a beat has no memory of days."""
+    from engine.administration import leaving
+
+    rooms = open_rooms()
+    if gone := leaving.depart_all(rooms.database, rooms.casework):
+        tell("depart.done", count=gone)
 
 
 @cache

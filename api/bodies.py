@@ -29,21 +29,21 @@ MOST_DIGITS = 18
 """Of a whole number: what fits into 64 bits, whatever its digits are."""
 
 
-async def read(headers: Headers, receive: Receive) -> bytes:
-    """The body, whole before anything parses it. Raises TooLarge, TooSlow."""
+async def read(headers: Headers, receive: Receive, most: int = MOST_BYTES) -> bytes:
+    """The body, at most so many bytes, whole before anything parses it. Raises TooLarge, TooSlow."""
     told = headers.get("content-length", "0")
-    if not told.isdecimal() or int(told[:20]) > MOST_BYTES:
-        raise _too_large()
+    if not told.isdecimal() or int(told[:20]) > most:
+        raise _too_large(most)
     try:
         with fail_after(SECONDS):
-            return await _gather(receive)
+            return await _gather(receive, most)
     except TimeoutError:
         raise problems.TooSlow(
             "请求体未能及时收到,请重新发送。The body did not arrive in time; send it again."
         ) from None
 
 
-async def _gather(receive: Receive) -> bytes:
+async def _gather(receive: Receive, most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -52,14 +52,17 @@ async def _gather(receive: Receive) -> bytes:
             return b""
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MOST_BYTES:
-            raise _too_large()
+        if size > most:
+            raise _too_large(most)
         if not message.get("more_body"):
             return b"".join(parts)
 
 
-def _too_large() -> BanjieError:
-    return problems.TooLarge("请求超过64 KiB,请缩短。The request is over 64 KiB; shorten it.")
+def _too_large(most: int) -> BanjieError:
+    kib = most // 1024
+    return problems.TooLarge(
+        f"请求超过{kib} KiB,请缩短。The request is over {kib} KiB; shorten it."
+    )
 
 
 def judge_json(body: bytes) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from engine.people import Actor
     from engine.settings import Settings
     from engine.signatures import Signer
+    from workflows import Prover
 
 T = TypeVar("T")
 
@@ -88,6 +89,7 @@ class Counter:
     gallery: Gallery
     door: Door
     depot: Depot
+    prover: Prover
     origins: Origins
     cookies: Cookies
     factors: Factors

@@ -52,6 +52,10 @@ FILTERS: dict[str, Any] = {
     "item": NUMBER,
     "cursor": CURSOR,
     "limit": 20,
+    "role": "handler",
+    "within": 90,
+    "check": True,
+    "confirm": False,
 }
 """A value for each parameter that narrows or pages a list, by its name."""
 

@@ -35,6 +35,11 @@ ROOMLESS = frozenset({"/api/v1/sessions", "/api/v1/sessions/current", "/api/v1/s
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 JSON = "application/json"
 PICTURE = "image/svg+xml"
+CSV = "text/csv"
+ENDINGS = {".svg": PICTURE, ".csv": CSV}
+"""What is offered at addresses that end so; elsewhere JSON."""
+TABLES = {"/api/v1/office/imports": (CSV, 1024 * 1024)}
+"""Addresses whose body is no JSON: its media type, and the most bytes of it."""
 
 
 _FILES_IN = re.compile(r"/api/v1/(items/[^/]+|portal)/attachments")
@@ -115,7 +120,8 @@ class Gate:
             scope["state"]["body"] = body = b""
             streams = _comes_in_parts(scope)
             if scope["method"] in WITH_BODY and not streams:
-                scope["state"]["body"] = body = await bodies.read(headers, receive)
+                _, most = TABLES.get(scope["path"], (JSON, bodies.MOST_BYTES))
+                scope["state"]["body"] = body = await bodies.read(headers, receive, most)
             if scope["path"].startswith("/api/"):
                 _judge(headers, scope["path"], body)
             if scope["method"] in WITH_BODY and scope["path"] not in ROOMLESS:
@@ -197,17 +203,16 @@ def _id(given: str | None) -> str:
 def _judge(headers: Headers, path: str, body: bytes) -> None:
     """Raise Unsupported, NotAcceptable, Malformed or Invalid."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if body and kind != JSON:
-        raise problems.Unsupported(
-            "请求体须为 application/json。Send the body as application/json."
-        )
+    taken, _ = TABLES.get(path, (JSON, 0))
+    if body and kind != taken:
+        raise problems.Unsupported(f"请求体须为 {taken}。Send the body as {taken}.")
     wanted = headers.get("accept")
-    offered = PICTURE if path.endswith(".svg") else JSON
+    offered = next((kind for end, kind in ENDINGS.items() if path.endswith(end)), JSON)
     if _FILE_OUT.fullmatch(path):
         wanted = None  # what it is, the file decides
     if wanted is not None and not _accepts(wanted, offered):
         raise problems.NotAcceptable(f"此处只提供 {offered}。This is available as {offered} only.")
-    if body:
+    if body and taken == JSON:
         bodies.judge_json(body)
 
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from api import (
+    absences,
     attachments,
     auth,
     calendar,
@@ -26,12 +27,14 @@ from api import (
     items,
     log,
     messages,
+    office,
     pages,
     portal,
     practice,
     problems,
     receipts,
     referrals,
+    rolls,
     staff_access,
     stalls,
     submissions,
@@ -61,7 +64,7 @@ from engine.signatures import SIGNING, Signer
 from engine.store import open_store
 from engine.telling import tell
 from engine.walls import APP
-from workflows import catalog
+from workflows import Prover, catalog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,6 +87,9 @@ ROUTERS = (
     stalls,
     referrals,
     messages,
+    office,
+    absences,
+    rolls,
     workflows,
     calendar,
     log,
@@ -176,6 +182,7 @@ def _counter(settings: Settings) -> Counter:
         cursors=Cursors(secret),
         gallery=workflows.Gallery(found),
         door=Door.of(settings, secret),
+        prover=Prover(found),
         origins=origins,
         cookies=Cookies(origins, secret),
         factors=Factors(secret),

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from api import examples, examples_access, examples_log, examples_office, examples_portal
+from api import (
+    examples,
+    examples_access,
+    examples_administration,
+    examples_log,
+    examples_office,
+    examples_portal,
+)
 from api.permits import ANYONE, PERMITS
 from api.problems import MEDIA_TYPE, kinds, status_of, title_of
 from api.schemas import Problem
@@ -93,7 +100,10 @@ def _show_examples(document: dict[str, Any]) -> None:
     """An example of each answer and of each list filter. Set here and not on the models: what
     FastAPI makes of a model loses the members that are null.
     """
-    rooms = (examples, examples_access, examples_office, examples_log, examples_portal)
+    rooms = (
+        *(examples, examples_access, examples_administration),
+        *(examples_office, examples_log, examples_portal),
+    )
     answers = {name: answer for room in rooms for name, answer in room.ANSWERS.items()}
     for name, answer in answers.items():
         document["components"]["schemas"][name]["examples"] = [answer]
@@ -117,6 +127,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         ({400, 408, 413, 415}, "requestBody" in operation),
         ({404}, "{" in path or path.startswith(MAY_BE_MISSING)),
         ({403, 404, 409}, writes and path.startswith(("/items", "/submissions", "/portal/"))),
+        ({404}, path.startswith("/office")),
         ({409, 413}, writes),
         ({429}, writes and path.startswith(THROTTLED)),
     ):

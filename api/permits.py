@@ -37,6 +37,7 @@ LEAVING = Permit("staff", owing=("password", "factor", "otp"))
 """The same, whatever they still owe."""
 ENROLLING = Permit("staff", owing=("factor",))
 ADMIN = Permit("admin")
+OVERSEERS = Permit("admin|head")
 PETITIONER = Permit("petitioner")
 """Whoever has the token of number and code."""
 
@@ -72,6 +73,30 @@ PERMITS: dict[str, Permit] = {
     "DELETE /office/people/{account}/sessions": ADMIN,
     "POST /office/people/{account}/tokens": ADMIN,
     "GET /office/foresight": _staff("read"),
+    "GET /office/units": _staff("read"),
+    "POST /office/units": ADMIN,
+    "GET /office/units/{code}": _staff("read"),
+    "PATCH /office/units/{code}": ADMIN,
+    "POST /office/units/{code}/closing": ADMIN,
+    "GET /office/people": _staff("read"),
+    "POST /office/people": ADMIN,
+    "GET /office/people/{account}": _staff("read"),
+    "PATCH /office/people/{account}": ADMIN,
+    "POST /office/people/{account}/roles": ADMIN,
+    "POST /office/people/{account}/leaving": ADMIN,
+    "GET /office/certificates": OVERSEERS,
+    "GET /office/proposals": OVERSEERS,
+    "POST /office/proposals/{number}/decision": OVERSEERS,
+    "GET /office/events": Permit("admin|head|auditor"),
+    "GET /office/leave": _staff("read"),
+    "POST /office/leave": ADMIN,
+    "POST /office/leave/{number}/ending": ADMIN,
+    "POST /office/leave/{number}/cancelling": ADMIN,
+    "GET /office/conflicts": PERSON,
+    "POST /office/conflicts": PERSON,  # one's own word: no system gives it
+    "POST /office/conflicts/{number}/ending": Permit("admin|liaison"),
+    "POST /office/imports": ADMIN,
+    "GET /office/export.csv": OVERSEERS,
     # the public door
     "POST /submissions": ANYONE,
     "POST /submissions/track": ANYONE,

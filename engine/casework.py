@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from engine.definition import Transition
 
+REASSIGNED, SEALED_WORK = "assigned", "sealed_work"
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -146,7 +148,7 @@ class Casework(Recusals):
             abuse(self, dossier, "ping_pong", entries)
         settle(entries, dossier, dossier.entered_at, accepted.plain)
         told = [duty.person_id for duty in duties]
-        effects.tell(entries, dossier, told, "assigned", self.way, {})
+        effects.tell(entries, dossier, told, work_text(dossier), self.way, {})
         entries.write(session)
         return dossier
 
@@ -240,6 +242,11 @@ class Casework(Recusals):
                 )
             )
         return options
+
+
+def work_text(dossier: Dossier) -> str:
+    """What somebody is told who is given an item; of a sealed one, no more than that."""
+    return SEALED_WORK if dossier.sealed else REASSIGNED
 
 
 def _wanted(variant: Transition, guard: str) -> list[str]:

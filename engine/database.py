@@ -23,7 +23,15 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from engine.errors import BanjieError, Busy, GuardRefused, Invalid, Repeated
+from engine.errors import (
+    BanjieError,
+    Busy,
+    GuardRefused,
+    Invalid,
+    NotPermitted,
+    Refused,
+    Repeated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,6 +65,53 @@ VIOLATIONS: Mapping[str, Callable[[], BanjieError]] = {
     "item_number_once": lambda: _LostRace("the number drawn was taken"),
     "item_outside_key_once": lambda: Repeated(
         "该外部编号已登记过。This outside key was registered before."
+    ),
+    "role_never_of_two_kinds": lambda: Refused(
+        "管理员、审计员、纪检组不得兼任其他角色。"
+        "Administrators, auditors and the discipline office bear no other role; choose somebody else."
+    ),
+    "role_never_checks_own_work": lambda: Refused(
+        "承办人不得兼任分管领导、法制审核人员或者纪检联络员。"
+        "A handler is no deputy, law reviewer or liaison; choose somebody else."
+    ),
+    "role_never_from_ones_own_hand": lambda: NotPermitted(
+        "不能给自己授予角色。Nobody grants roles to himself; another administrator must."
+    ),
+    "role_takes_two_people": lambda: NotPermitted(
+        "该角色的变更须由第二人确认。A second person must confirm a change of this role."
+    ),
+    "leave_never_overlaps": lambda: Refused(
+        "与已登记的请假重叠。This overlaps another leave of theirs; change that one."
+    ),
+    "leave_substitute_is_lawful": lambda: Refused(
+        "代理人的角色与被代理的角色不相容。The substitute's roles exclude those they would act in."
+    ),
+    "unit_tree_has_no_circle": lambda: Refused(
+        "单位不能移到自身或下级之下。A unit cannot lie below itself; choose another."
+    ),
+    "unit_has_one_root": lambda: Refused(
+        "只能有一个本局。There is one bureau; name the unit above."
+    ),
+    "unit_code_once": lambda: Refused("该代码已被使用。This code is taken; choose another."),
+    "unit_name_once": lambda: Refused("该名称已被使用。This name is taken; choose another."),
+    "unit_above_is_open": lambda: Refused(
+        "上级单位已撤销。The unit above is closed; choose another."
+    ),
+    "unit_closes_empty": lambda: Refused(
+        "单位仍有人员、下级单位或在办事项,请先移交。"
+        "The unit still has people, units below it or open items; move or finish them first."
+    ),
+    "person_works_in_an_open_unit": lambda: Refused(
+        "该单位已撤销。This unit is closed; choose another."
+    ),
+    "person_account_once": lambda: Refused(
+        "该账号已有人使用。There is an account of that name already."
+    ),
+    "person_one_main_head": lambda: Refused(
+        "主要负责人只有一名,请先变更现任的职务。There is one main head; change the present one's post first."
+    ),
+    "person_certificate_once": lambda: Refused(
+        "该执法证号已登记在他人名下。This certificate is somebody else's; check its number."
     ),
     "answer_key": lambda: Busy("同一请求正在办理,请稍候。The same request is being answered."),
 }

@@ -89,6 +89,10 @@ class Desk:
         office, calendar = self._fresh(session, row)
         return House(office, calendar, at or row["now"], row["ids"])
 
+    def house_now(self, session: Session) -> House:
+        """The office as this very transaction has changed it; nothing of it is kept."""
+        return replace(self, _office=None, _calendar=None).house(session)
+
     def hold(
         self,
         session: Session,

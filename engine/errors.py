@@ -11,6 +11,7 @@
     - Stale                    the item moved on since the actor saw it
     - Exhausted                the law allows no further extension
     - Repeated                 the idempotency key was used for something else
+    - Unconfirmed              something may go silent after this; say that it must be
   + Unfit                      this installation must not serve as it is set up
   + Busy                       somebody else holds the item; try again shortly
   + TooMany                    too many tries from one source, or for one account; wait
@@ -121,6 +122,12 @@ class Repeated(Refused):
     """The idempotency key was already used for another request."""
 
     code = "idempotency-conflict"
+
+
+class Unconfirmed(Refused):
+    """Something may go silent after this change; send it again with confirm if it must be."""
+
+    code = "confirmation-needed"
 
 
 class Unfit(BanjieError):

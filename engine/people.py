@@ -31,6 +31,7 @@ class UnitEntry:
     name: str
     aliases: tuple[str, ...]
     parent_id: int | None
+    closed_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class PersonEntry:
     email: str | None
     certified_until: date | None
     left_on: date | None
+    post: str | None = None
+    post_kind: str = "staff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,15 +235,18 @@ class Office:
 
 
 def read_office(session: Session) -> Office:
-    """The office as this transaction sees it (six small queries)."""
+    """The office as this transaction sees it (seven small queries)."""
     revision = execute(session, "SELECT office_revision FROM bureau").fetchone()
-    units = execute(session, "SELECT id, code, name, aliases, parent_id FROM unit ORDER BY id")
+    units = execute(
+        session, "SELECT id, code, name, aliases, parent_id, closed_on FROM unit ORDER BY id"
+    )
     unit_entries = {
         row["id"]: UnitEntry(**{**row, "aliases": tuple(row["aliases"])}) for row in units
     }
     people = execute(
         session,
-        "SELECT id, account, name, unit_id, email, certified_until, left_on FROM person ORDER BY id",
+        "SELECT id, account, name, unit_id, email, certified_until, left_on, post, post_kind"
+        " FROM person ORDER BY id",
     )
     person_entries = {row["id"]: PersonEntry(**row) for row in people}
     members: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -250,6 +256,12 @@ def read_office(session: Session) -> Office:
         session, "SELECT person_id, first_on, last_on, substitute_id FROM leave ORDER BY id"
     )
     endpoints = execute(session, "SELECT id, unit_id FROM endpoint WHERE active ORDER BY id")
+    conflicts = execute(
+        session,
+        "SELECT person_id, CASE WHEN other_unit_id IS NULL THEN 'person' ELSE 'unit' END AS kind,"
+        " coalesce(other_person_id, other_unit_id) AS other FROM officer_conflict"
+        " WHERE ended_on IS NULL AND outside IS NULL ORDER BY id",
+    )
     return Office(
         revision=revision["office_revision"] if revision else 0,
         units=unit_entries,
@@ -260,4 +272,5 @@ def read_office(session: Session) -> Office:
             for row in leave
         ),
         endpoints=tuple((row["id"], row["unit_id"]) for row in endpoints),
+        conflicts=tuple((row["person_id"], row["kind"], row["other"]) for row in conflicts),
     )

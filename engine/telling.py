@@ -131,6 +131,7 @@ EVENTS: Mapping[str, Event] = {
     "scan.done": _event("info", "passed infected failed", "attachments were scanned"),
     "scan.failed": _event("warning", "attachment code", "an attachment could not be scanned"),
     "store.swept": _event("info", "count", "files that belonged to nothing were removed"),
+    "depart.done": _event("info", "count", "the work of leavers was handed over"),
     "message.noted": _event(
         "info", "channel message item", "a message of a channel that is not configured"
     ),

@@ -101,12 +101,15 @@ def extendable(
 
 
 def steps_back(dossier: Dossier) -> int:
-    """How often the item was returned or given to others, the present act included."""
+    """How often people returned the item or gave it to others, the present act included; that its
+    holder left the office is nobody's step back.
+    """
     workflow = dossier.workflow
     backs = 1
     for act in dossier.history:
         variant = workflow.variant(act.act, act.from_state)
-        backs += act.act == "assignment" or (variant is not None and variant.returns)
+        given = act.act == "assignment" and act.actor_id is not None
+        backs += given or (variant is not None and variant.returns)
     return backs
 
 

@@ -9,10 +9,13 @@ from engine.catalog import Catalog, read_catalog
 from engine.guards import GUARDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.checking.proof import Proof
     from engine.roster import Roster
 
 HERE = Path(__file__).parent
+MOST_KNOWN = 8
 
 
 def catalog(folder: Path | None = None) -> Catalog:
@@ -29,3 +32,33 @@ def prove(declared: Catalog, roster: Roster) -> list[Proof]:
     from engine.checking.proof import prove_all  # a worker never proves
 
     return prove_all(declared.files, declared.rulebook, roster)
+
+
+class Prover:
+    """What may go silent, by roster; the last few rosters are remembered, a proof takes a second."""
+
+    def __init__(self, declared: Catalog) -> None:
+        self._declared = declared
+        self._known: dict[str, Mapping[tuple[str, int, str], str]] = {}
+
+    def __call__(self, roster: Roster) -> Mapping[tuple[str, int, str], str]:
+        """(file, line, name of the finding) -> the finding, of every workflow in force."""
+        key = repr(
+            (
+                sorted(roster.units.items()),
+                sorted(roster.people.items()),
+                sorted(roster.memberships),
+                sorted(roster.away.items()),
+                None if roster.certified is None else sorted(roster.certified),
+            )
+        )
+        if key not in self._known:
+            found = {
+                (finding.file, finding.line, finding.name): str(finding)
+                for proof in prove(self._declared, roster)
+                for finding in proof.findings
+            }
+            while len(self._known) >= MOST_KNOWN:
+                self._known.pop(next(iter(self._known)), None)
+            self._known[key] = found
+        return self._known[key]
