@@ -15,7 +15,7 @@ from engine import effects
 from engine.database import execute
 from engine.desk import RECUSAL
 from engine.dossier import READ_MANY
-from engine.effects import RECUSED
+from engine.effects import ACCUSED, RECUSED
 from engine.entries import Entries
 from engine.errors import GuardRefused
 from engine.record import record, relieve, settle
@@ -23,7 +23,7 @@ from engine.roster import CHAIN
 from engine.workability import assigners, gap, outside
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from engine.definition import Recuse
     from engine.desk import Desk
@@ -93,7 +93,7 @@ def decide(desk: Desk, parent: Dossier, request: Dossier, recuse_: Recuse, actor
     entries.write(parent.session)
 
 
-def follow(desk: Desk, dossier: Dossier, actor: Actor, accused: Sequence[int]) -> list[int]:
+def follow(desk: Desk, dossier: Dossier, actor: Actor) -> list[int]:
     """Everything that follows in the family once people were barred by an act on an item.
 
     Others with a declared conflict of interest with the accused are recused; each item that lost
@@ -101,7 +101,7 @@ def follow(desk: Desk, dossier: Dossier, actor: Actor, accused: Sequence[int]) -
     no decision any more. Raises GuardRefused where nobody lawful would be left and no channel
     outside the bureau is set.
     """
-    others = recuse(dossier, conflicted(dossier, accused))
+    others = recuse(dossier, unheeded(dossier))
     gone = dossier.let_go
     ids = [row["id"] for row in execute(dossier.session, FAMILY, (dossier.family_id,))]
     entries = Entries()
@@ -120,20 +120,22 @@ def follow(desk: Desk, dossier: Dossier, actor: Actor, accused: Sequence[int]) -
     return needless
 
 
-def conflicted(dossier: Dossier, accused: Iterable[int]) -> list[int]:
-    """Who is bound by a declared conflict of interest to somebody accused or to the unit complained
-    of. What binds one of two people binds the other.
+def unheeded(dossier: Dossier) -> list[int]:
+    """Who is bound by a declared conflict of interest to somebody accused in the family, or to the
+    unit complained of, and is not barred yet. What binds one of two people binds the other.
     """
-    named = set(accused)
+    if not dossier.office.conflicts:
+        return []
+    accused = {d.person_id for d in dossier.duties if d.active and d.duty == ACCUSED}
     units = dossier.office.above(dossier.subject_unit_id) if dossier.subject_unit_id else ()
     found: list[int] = []
     for person, kind, other in dossier.office.conflicts:
         if kind == "unit":
             found += [person] if other in units else []
         else:
-            found += [person] if other in named else []
-            found += [other] if person in named else []
-    return [person for person in dict.fromkeys(found) if person not in named]
+            found += [person] if other in accused else []
+            found += [other] if person in accused else []
+    return [person for person in dict.fromkeys(found) if person not in dossier.barred]
 
 
 def _decided(kin: Dossier) -> bool:

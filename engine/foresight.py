@@ -14,6 +14,7 @@ from engine.definition import ENGINE_ACTS
 from engine.dossier import READ_MANY, PastAct
 from engine.errors import Invalid
 from engine.sight import sight
+from engine.walls import as_engine
 from engine.workability import Change, Gap, gap, gone, imagine
 from engine.workdays import SHANGHAI
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 OPEN = "SELECT i.id FROM item i WHERE i.closed_at IS NULL AND i.id > %(after)s AND {visible}"
+EVERY = "SELECT id FROM item WHERE closed_at IS NULL AND id > %s ORDER BY id LIMIT %s"
 KIN = "SELECT id FROM item WHERE family_id = %s AND closed_at IS NULL ORDER BY id"
 LAST_ACTS = """
 SELECT e.* FROM unnest(%s::bigint[]) AS i(id) CROSS JOIN LATERAL (
@@ -76,14 +78,8 @@ def foresee_absence(
     for good where no days are given. Raises Invalid.
     """
     house = desk.house(session)
-    office = house.office
-    person = _person(office, account, "leave")
-    stands_in = _person(office, substitute, "substitute") if substitute else None
-    if first is not None and last is not None and last < first:
-        raise Invalid([("/last", "不能早于第一天。Must not lie before the first day.")])
-    begins = first or house.now.astimezone(SHANGHAI).date()
-    ends = last or (first or date.max)
-    change = Change(away=((person, begins, ends, stands_in),))
+    person = _person(house.office, account, "leave")
+    change, days = _absence(house, person, (first, last), substitute)
     told: Told = []
     after = 0
     visible = sight(desk, house, actor)
@@ -93,10 +89,73 @@ def foresee_absence(
         ids = [row["id"] for row in execute(session, statement, values, prepare=False)]
         if ids:
             concerned = (d for d in _read(session, desk, ids) if _depends(d, person, house))
-            told += _judge(concerned, change, _days(office, person, begins, ends))
+            told += _judge(concerned, change, days)
         if len(ids) < BATCH:
             return told
         after = ids[-1]
+
+
+def absence_in_words(
+    session: Session,
+    desk: Desk,
+    actor: Actor,
+    account: str,
+    first: date | None = None,
+    last: date | None = None,
+    substitute: str | None = None,
+) -> list[str]:
+    """What an absence would leave undone, for somebody who keeps the office and sees no items: how
+    many, and the way out of the first. Sealed items and those that bar the asker are not counted.
+    """
+    with as_engine(session):
+        house = desk.house(session)
+        person = _person(house.office, account, "leave")
+        change, days = _absence(house, person, (first, last), substitute)
+        told: Told = []
+        after = 0
+        while True:
+            ids = [row["id"] for row in execute(session, EVERY, (after, BATCH))]
+            if ids:
+                told += _judge(
+                    (
+                        d
+                        for d in _read(session, desk, ids)
+                        if not d.sealed
+                        and not d.shut_out(actor.id or 0)
+                        and _depends(d, person, house)
+                    ),
+                    change,
+                    days,
+                )
+            if len(ids) < BATCH:
+                break
+            after = ids[-1]
+    said = []
+    for kind, words, words_en in (
+        ("nobody", "无人可依法办理", "would have nobody who may go on with them"),
+        ("reassign", "须改派", "would need other people"),
+    ):
+        if found := [line for line in told if line["kind"] == kind]:
+            remedy = found[0]["remedy"]
+            way = remedy["detail"] if remedy else ""
+            said.append(
+                f"{len(found)}件在办事项将{words}。{len(found)} open items {words_en}. {way}"
+            )
+    return said
+
+
+def _absence(
+    house: House, person: int, span: tuple[date | None, date | None], substitute: str | None
+) -> tuple[Change, list[date | None]]:
+    """An absence as a change, and the days to look at. Raises Invalid."""
+    first, last = span
+    if first is not None and last is not None and last < first:
+        raise Invalid([("/last", "不能早于第一天。Must not lie before the first day.")])
+    stands_in = _person(house.office, substitute, "substitute") if substitute else None
+    begins = first or house.now.astimezone(SHANGHAI).date()
+    ends = last or (first or date.max)
+    change = Change(away=((person, begins, ends, stands_in),))
+    return change, _days(house.office, person, begins, ends)
 
 
 def _person(office: Office, account: str, where: str) -> int:

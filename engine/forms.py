@@ -50,15 +50,6 @@ class Accepted:
         """Both kinds of values."""
         return {**self.plain, **self.personal}
 
-    def accused(self, workflow: Workflow) -> list[int]:
-        """Everybody named as accused."""
-        return [
-            person
-            for name in sorted(self.kept_out)
-            for person in self.named.get(name, ())
-            if workflow.fields[name].duty == "accused"
-        ]
-
     @property
     def people(self) -> tuple[int, ...]:
         """Everybody named to take part, each once: the guards ask about these, not the accused."""

@@ -137,8 +137,8 @@ class Motion(Desk):
         """
         for dossier, accepted in moved:
             self._concern_others(dossier, variant, actor, accepted)
-            if accepted.kept_out or dossier.let_go:
-                self._keep_out(dossier, actor, accepted.accused(dossier.workflow))
+            if accepted.kept_out or dossier.let_go or bars.unheeded(dossier):
+                self._keep_out(dossier, actor)
         for effect in variant.effects:
             if effect.then is None:
                 continue
@@ -172,9 +172,9 @@ class Motion(Desk):
             elif effect.recuse and holds(effect.recuse.when, dossier.data):
                 self._decide_recusal(dossier, effect.recuse, actor)
 
-    def _keep_out(self, dossier: Dossier, actor: Actor, accused: Sequence[int] = ()) -> None:
+    def _keep_out(self, dossier: Dossier, actor: Actor) -> None:
         """What follows in the family for people an act barred."""
-        for needless in bars.follow(self, dossier, actor, accused):
+        for needless in bars.follow(self, dossier, actor):
             request = self.held(dossier.session, needless, dossier.now)
             self._move(request, "lapse", SYS, {})
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.bars import unheeded
 from engine.births import Birth, Born
+from engine.database import execute
 from engine.desk import RECUSAL
 from engine.entries import Entries
 from engine.errors import BanjieError, Invalid, NotAvailable, NotPermitted
 from engine.motion import Motion
 from engine.people import SYS
 from engine.record import STATEMENT_DIGEST, declare, record, settle
+from engine.walls import as_engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +36,12 @@ LEVELS = ("deputy", "head", "group")
 """Who decides, the lowest first: a head in charge, the main head, the heads together (程序规定 art. 4)."""
 
 
+CONCERNED = """
+SELECT i.id FROM item i WHERE i.closed_at IS NULL AND (i.subject_unit_id = ANY(%(units)s::int[])
+  OR i.family_id IN (SELECT d.family_id FROM item_duty d WHERE d.person_id = ANY(%(people)s::int[])
+    AND d.duty = 'accused' AND d.ended_at IS NULL))
+ORDER BY i.id
+"""
 NO_SUCH_PERSON = (
     "没有这个人,请核对;不写即指承办人。"
     "No such person; check it, or leave it out for whoever holds the item."
@@ -144,6 +153,28 @@ class Recusals(Motion):
             settle(entries, dossier, dossier.entered_at)
             entries.write(session)
         return dossier
+
+    def heed_conflicts(self, session: Session, actor: Actor, account: str) -> int:
+        """Bar somebody from the open items that a conflict of interest they have just declared is
+        about; returns how many families that were.
+        """
+        office = self.house(session).office
+        declarer = office.person_named(account)
+        heeded: set[int] = set()
+        if declarer is None:
+            return 0
+        bound = [each for each in office.conflicts if declarer.id in {each[0], each[2]}]
+        values = {
+            "people": [p for a, kind, b in bound if kind == "person" for p in (a, b)],
+            "units": [u for _, kind, b in bound if kind == "unit" for u in office.below(b)],
+        }
+        with as_engine(session):
+            for row in execute(session, CONCERNED, values).fetchall():
+                dossier = self.held(session, row["id"], None)
+                if dossier.family_id not in heeded and unheeded(dossier):
+                    heeded.add(dossier.family_id)
+                    self._keep_out(dossier, actor)
+        return len(heeded)
 
     def _may_ask(self, dossier: Dossier, people: Sequence[int], *, lift: bool) -> None:
         office = dossier.office
