@@ -21,6 +21,7 @@ from api.forms_office import (
 from api.office import opened, proven
 from api.schemas_office import Conflicts, Leaves, Left, Numbered
 from engine.administration import conflicts, directory, leave, leaving
+from engine.foresight import absence_in_words
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -53,6 +54,8 @@ def add_leave(form: NewLeave, act: Act) -> Response:
     def add(session: Session, actor: Actor) -> Answer:
         register = opened(act, session, actor)
         besides = leave.doubts(register, form.account, form.first_on, form.last_on)
+        days_off = form.first_on, form.last_on, form.substitute
+        besides += absence_in_words(session, act.counter.casework, actor, form.account, *days_off)
         number = leave.add(register, form.account, form.first_on, form.last_on, form.substitute)
         days = leave.days(register, form.first_on, form.last_on)
         proven(act, register, confirm=form.confirm, days=days, besides=besides)
@@ -95,6 +98,7 @@ def leave_office(account: Account, form: Leaving, act: Act) -> Response:
         register = opened(act, session, actor)
         casework = act.counter.casework
         besides = leaving.doubts(register, account, form.on)
+        besides += absence_in_words(session, casework, actor, account)
         told = leaving.leave(register, casework, account, form.on, form.successors)
         proven(act, register, confirm=form.confirm, days=[form.on], besides=besides)
         return Answer(told)
@@ -121,13 +125,16 @@ def list_conflicts(look: Look, cursor: Cursor = None, limit: Limit = 50) -> Resp
 )
 def declare(form: NewConflict, act: Act) -> Response:
     """Any member of staff declares their own; admin and liaison register those of others. With a
-    person, a unit, or a category outside: never a name of somebody outside.
+    person, a unit, or a category outside: never a name of somebody outside. Where an open item is
+    about that person or unit, the declarer is barred from it with the same act.
     """
 
     def declared(session: Session, actor: Actor) -> Answer:
         register = opened(act, session, actor)
         found = conflicts.Declared(form.ground, form.person, form.unit, form.outside)
-        number = conflicts.declare(register, form.account or actor.account, found)
+        account = form.account or actor.account
+        number = conflicts.declare(register, account, found)
+        act.counter.casework.heed_conflicts(session, actor, account)
         return Answer({"id": number}, 201)
 
     return act.answer(declared)

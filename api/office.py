@@ -40,6 +40,7 @@ from engine.administration.register import (
     not_permitted,
     open_register,
 )
+from engine.foresight import revocation_in_words
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -241,9 +242,16 @@ def change_role(account: Account, form: RoleChange, act: Act) -> Response:
 
     def change(session: Session, actor: Actor) -> Answer:
         register = opened(act, session, actor)
+        besides = (
+            []
+            if form.granted
+            else revocation_in_words(
+                session, act.counter.casework, actor, account, form.role, form.unit
+            )
+        )
         outcome = roles.change(register, account, form.role, form.unit, granted=form.granted)
         if outcome.done:
-            proven(act, register, confirm=form.confirm)
+            proven(act, register, confirm=form.confirm, besides=besides)
         return Answer(outcome._asdict())
 
     return act.answer(change)

@@ -88,7 +88,7 @@ def foresee_absence(
         values = {**visible.values, "after": after}
         ids = [row["id"] for row in execute(session, statement, values, prepare=False)]
         if ids:
-            concerned = (d for d in _read(session, desk, ids) if _depends(d, person, house))
+            concerned = (d for d in _read(session, desk, ids) if _depends(d, person, house.office))
             told += _judge(concerned, change, days)
         if len(ids) < BATCH:
             return told
@@ -106,35 +106,41 @@ def absence_in_words(
 ) -> list[str]:
     """What an absence would leave undone, for somebody who keeps the office and sees no items: how
     many, and the way out of the first. Sealed items and those that bar the asker are not counted.
+
+    Of somebody who leaves for good (no days are given) only what nobody could take over is told.
     """
     with as_engine(session):
         house = desk.house(session)
         person = _person(house.office, account, "leave")
         change, days = _absence(house, person, (first, last), substitute)
-        told: Told = []
-        after = 0
-        while True:
-            ids = [row["id"] for row in execute(session, EVERY, (after, BATCH))]
-            if ids:
-                told += _judge(
-                    (
-                        d
-                        for d in _read(session, desk, ids)
-                        if not d.sealed
-                        and not d.shut_out(actor.id or 0)
-                        and _depends(d, person, house)
-                    ),
-                    change,
-                    days,
-                )
-            if len(ids) < BATCH:
-                break
-            after = ids[-1]
+        told = _every(session, desk, actor, person, change, days)
+    return _in_words(told, KINDS[:1] if last is None and first is None else KINDS)
+
+
+def revocation_in_words(
+    session: Session, desk: Desk, actor: Actor, account: str, role: str, unit: str
+) -> list[str]:
+    """What the loss of a role would leave undone, likewise."""
+    with as_engine(session):
+        house = desk.house(session)
+        person = _person(house.office, account, "account")
+        scope = house.office.unit_named(unit)
+        if scope is None:
+            return []
+        change = Change(revoked=frozenset({(person, role, scope.id)}))
+        told = _every(session, desk, actor, person, change, [None])
+    return _in_words(told, KINDS)
+
+
+KINDS = (
+    ("nobody", "无人可依法办理", "would have nobody who may go on with them"),
+    ("reassign", "须改派", "would need other people"),
+)
+
+
+def _in_words(told: Told, kinds: Sequence[tuple[str, str, str]]) -> list[str]:
     said = []
-    for kind, words, words_en in (
-        ("nobody", "无人可依法办理", "would have nobody who may go on with them"),
-        ("reassign", "须改派", "would need other people"),
-    ):
+    for kind, words, words_en in kinds:
         if found := [line for line in told if line["kind"] == kind]:
             remedy = found[0]["remedy"]
             way = remedy["detail"] if remedy else ""
@@ -142,6 +148,31 @@ def absence_in_words(
                 f"{len(found)}件在办事项将{words}。{len(found)} open items {words_en}. {way}"
             )
     return said
+
+
+def _every(
+    session: Session,
+    desk: Desk,
+    actor: Actor,
+    person: int,
+    change: Change,
+    days: Sequence[date | None],
+) -> Told:
+    """The same for all open items but the sealed ones and those that bar the asker."""
+    told: Told = []
+    after = 0
+    while True:
+        ids = [row["id"] for row in execute(session, EVERY, (after, BATCH))]
+        if ids:
+            open_ones = (
+                d
+                for d in _read(session, desk, ids)
+                if not d.sealed and not d.shut_out(actor.id or 0)
+            )
+            told += _judge((d for d in open_ones if _depends(d, person, d.office)), change, days)
+        if len(ids) < BATCH:
+            return told
+        after = ids[-1]
 
 
 def _absence(
@@ -177,12 +208,12 @@ def _read(session: Session, desk: Desk, ids: Sequence[int]) -> list[Dossier]:
     return dossiers
 
 
-def _depends(dossier: Dossier, person: int, house: House) -> bool:
+def _depends(dossier: Dossier, person: int, office: Office) -> bool:
     """Whether an item can miss somebody at all: they are assigned, or hold a role whose turn it is."""
     if person in dossier.assigned():
         return True
     turn = dossier.workflow.holders(dossier.state)
-    return any(house.office.holds(person, role, dossier.unit_id) for role in turn)
+    return any(office.holds(person, role, dossier.unit_id) for role in turn)
 
 
 def _days(office: Office, person: int, first: date, last: date) -> list[date | None]:

@@ -138,7 +138,7 @@ class Motion(Desk):
         for dossier, accepted in moved:
             self._concern_others(dossier, variant, actor, accepted)
             if accepted.kept_out or dossier.let_go or bars.unheeded(dossier):
-                self._keep_out(dossier, actor)
+                self.keep_out(dossier, actor)
         for effect in variant.effects:
             if effect.then is None:
                 continue
@@ -172,7 +172,7 @@ class Motion(Desk):
             elif effect.recuse and holds(effect.recuse.when, dossier.data):
                 self._decide_recusal(dossier, effect.recuse, actor)
 
-    def _keep_out(self, dossier: Dossier, actor: Actor) -> None:
+    def keep_out(self, dossier: Dossier, actor: Actor) -> None:
         """What follows in the family for people an act barred."""
         for needless in bars.follow(self, dossier, actor):
             request = self.held(dossier.session, needless, dossier.now)
@@ -186,7 +186,7 @@ class Motion(Desk):
         parent = self.held(session, request.parent_id, request.now)
         bars.decide(self, parent, request, recuse, actor)
         if recuse.outcome == "barred":
-            self._keep_out(parent, actor)
+            self.keep_out(parent, actor)
         parent = self.held(session, request.parent_id, request.now)
         over = parent.workflow.variant(RECUSAL_OVER, parent.state)
         if over is not None and not parent.asked_to_stay_out:

@@ -7,6 +7,7 @@ so that it has clocks and cannot go silent; the decision is one of its transitio
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.bars import unheeded
@@ -158,7 +159,9 @@ class Recusals(Motion):
         """Bar somebody from the open items that a conflict of interest they have just declared is
         about; returns how many families that were.
         """
-        office = self.house(session).office
+        # a desk of this transaction's own: the shared one would keep an office that may be undone
+        desk = replace(self, _office=None, _calendar=None)
+        office = desk.house(session).office
         declarer = office.person_named(account)
         heeded: set[int] = set()
         if declarer is None:
@@ -170,10 +173,10 @@ class Recusals(Motion):
         }
         with as_engine(session):
             for row in execute(session, CONCERNED, values).fetchall():
-                dossier = self.held(session, row["id"], None)
+                dossier = desk.held(session, row["id"], None)
                 if dossier.family_id not in heeded and unheeded(dossier):
                     heeded.add(dossier.family_id)
-                    self._keep_out(dossier, actor)
+                    desk.keep_out(dossier, actor)
         return len(heeded)
 
     def _may_ask(self, dossier: Dossier, people: Sequence[int], *, lift: bool) -> None:
@@ -203,9 +206,10 @@ def level(office: Office, people: Sequence[int], *, lift: bool = False) -> str:
     found = "head" if lift else "deputy"
     for person in people:
         held = {role for role, _ in office.roles(person)}
-        if "head" in held:
+        post = office.people[person].post_kind
+        if post == "main_head" or "head" in held:
             return "group"
-        if held & {"deputy", "party_group"}:
+        if post == "other_head" or held & {"deputy", "party_group"}:
             found = "head"
     return found
 

@@ -136,3 +136,57 @@ def test_what_would_be_lacking_is_told_before(desk: Desk) -> None:
     assert desk.send("branch1_head", f"/items/{number}/foresight", {}).status_code == 404
     assert desk.look("head", "/office/foresight", leave="nobody").status_code == 422
     assert desk.one("SELECT count(*) FROM event") == before
+
+
+def test_a_declared_conflict_bars_whoever_declared_it(desk: Desk) -> None:
+    """Before the accusation or after it, a near relative of the accused knows nothing of the item;
+    what binds one of two people binds the other.
+    """
+    kin = {"ground": "near_relative", "person": "branch2_handler"}
+    assert desk.send("handler2", "/office/conflicts", kin).status_code == 201
+    number = desk.submit()["number"]
+    desk.move("intake", number, "register", {"matter": "conduct"})
+    named = {**ACCEPTANCE, "subject_officers_or_unknown": ["branch2_handler"]}
+    assert desk.look("handler2", f"/items/{number}").status_code == 200
+    desk.move("unit_head", number, "accept", named)
+    assert desk.look("handler2", f"/items/{number}").status_code == 404
+    later = {"ground": "interest", "person": "branch2_handler"}
+    assert desk.look("law_hub", f"/items/{number}").status_code == 200
+    assert desk.send("law_hub", "/office/conflicts", later).status_code == 201
+    assert desk.look("law_hub", f"/items/{number}").status_code == 404
+    unit = {"ground": "former_post", "unit": "BR1"}
+    assert desk.send("law_reviewer", "/office/conflicts", unit).status_code == 201
+    assert desk.look("law_reviewer", f"/items/{number}").status_code == 404
+    fresh = desk.submit()["number"]
+    assert desk.look("law_reviewer", f"/items/{fresh}").status_code == 404
+    assert desk.look("law_hub", f"/items/{fresh}").status_code == 200
+    acts = [e["act"] for e in desk.look("head", f"/items/{number}/events").json()["items"]]
+    assert acts.count("conflict") == 3
+
+
+def test_a_leave_that_leaves_work_undone_asks_to_be_confirmed(desk: Desk) -> None:
+    """Who keeps the office hears how many items, and the way out; with a substitute, nothing."""
+    investigated(desk)
+    absent = {"account": "handler1", "first_on": "2027-03-01", "last_on": "2027-03-05"}
+    told = desk.send("admin", "/office/leave", absent)
+    assert told.status_code == 409, told.text
+    findings = told.json()["findings"]
+    assert any("须改派" in finding and "handler2" in finding for finding in findings)
+    given = desk.send("admin", "/office/leave", {**absent, "substitute": "law_handler"})
+    assert given.status_code == 201, given.text
+
+
+def test_revoking_the_last_role_asks_to_be_confirmed(desk: Desk) -> None:
+    """The head of the unit loses his role while an item waits for him to assign it."""
+    number = desk.submit()["number"]
+    desk.move("intake", number, "register", {"matter": "conduct"})
+    desk.move("unit_head", number, "accept", ACCEPTANCE)
+    for account in ("unit_head", "chief_of_staff"):
+        unit = "AUD" if account == "unit_head" else "BUR"
+        form = {"role": "unit_head", "unit": unit, "granted": False}
+        answer = desk.send("admin", f"/office/people/{account}/roles", form)
+        last = answer.json().get("findings", [])
+        if answer.status_code == 409:
+            form["confirm"] = True
+            assert desk.send("admin", f"/office/people/{account}/roles", form).status_code < 300
+    assert any("无人可依法办理" in finding for finding in last)
