@@ -87,9 +87,10 @@ def check(
 @app.command()
 def sweep() -> None:
     """敲响到期的督办 · Climb every rung that is due."""
-    from engine import stalls
+    from engine import reveals, stalls
 
     with office_of() as office:
+        reveals.lapse(office.database, office.casework)
         climbed = stalls.sweep(office.database, office.casework)
     say(f"督办 {climbed} 级 · {climbed} rungs climbed")
 
@@ -148,6 +149,19 @@ def verify() -> None:
     say(f"机构变更 {entries} 条 · {entries} changes of the office checked")
     say(f"核对 {count} 条记录,{len(faults)} 处不符 · {count} events checked, {len(faults)} faults")
     raise typer.Exit(FAULTY if faults else DONE)
+
+
+@app.command()
+def erase() -> None:
+    """删除保存期满的个人信息 · Erase the personal data whose time is over."""
+    from engine import erasures
+
+    with office_of() as office:
+        done = erasures.sweep(office.database, office.casework)
+    say(
+        f"限制 {done.restricted} 件,删除 {done.shredded} 件,保全 {done.held} 件"
+        f" · {done.restricted} items restricted, {done.shredded} erased, {done.held} under a hold"
+    )
 
 
 # --- taking in ----------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ sample_app = typer.Typer(help="示例单位 · the sample office", no_args_is_he
 user_app = typer.Typer(help="人员 · people", no_args_is_help=True)
 unit_app = typer.Typer(help="单位 · units", no_args_is_help=True)
 office_app = typer.Typer(help="机构名册 · the rolls of the office", no_args_is_help=True)
+keys_app = typer.Typer(help="密库的密钥 · the keys of the vault", no_args_is_help=True)
 webhook_app = typer.Typer(help="外部系统 · systems outside", no_args_is_help=True)
 APPS = {
     "calendar": calendar_app,
+    "keys": keys_app,
     "sample": sample_app,
     "user": user_app,
     "unit": unit_app,
@@ -167,3 +169,25 @@ def webhook_add(
     with office_of(settings) as office:
         secret = add_endpoint(office.database, url, unit, settings.webhook_hosts)
     say(f"签名密钥(只显示这一次)· signing secret, shown only now:\n{secret}")
+
+
+# --- the keys of the vault ----------------------------------------------------------------------
+
+
+@keys_app.command("renew")
+def keys_renew() -> None:
+    """以当月密钥重新包裹,并移除旧密钥 · Wrap all data keys anew and remove the older key files."""
+    from engine import vault
+    from engine.keys import Keyring
+
+    settings = Settings()
+    with office_of(settings) as office:
+        keyring = Keyring(settings.keys_path)
+        count = 0
+        while done := office.database.perform(lambda session: vault.renew(session, keyring)):
+            count += done
+        gone = keyring.forget_before(keyring.epoch())
+    say(
+        f"重新包裹 {count} 个数据密钥,移除旧密钥 {len(gone)} 个"
+        f" · {count} data keys wrapped anew, {len(gone)} older key files removed"
+    )

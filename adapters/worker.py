@@ -117,9 +117,11 @@ def create_app(settings: Settings) -> Celery:
 
 def sweep() -> None:
     """Climb every rung that is due."""
-    from engine import stalls
+    from engine import reveals, stalls
 
     rooms = open_rooms()
+    if lapsed := reveals.lapse(rooms.database, rooms.casework):
+        tell("reveals.lapsed", count=lapsed)
     if climbed := stalls.sweep(rooms.database, rooms.casework):
         tell("sweep.done", rungs=climbed)
 
@@ -168,9 +170,14 @@ def scan() -> None:
 
 def tidy() -> None:
     """Delete what nobody needs any more, a thousand rows at a time."""
+    from engine import erasures
     from engine.database import execute
     from engine.tries import OLD_PROOFS, OLD_TRIES
 
+    rooms = open_rooms()
+    done = erasures.sweep(rooms.database, rooms.casework)
+    if any(done):
+        tell("erase.done", restricted=done.restricted, shredded=done.shredded, held=done.held)
     nobodys = (
         _OLD_ANSWERS,
         _OLD_LOGINS,

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.examples_log import SIGNED_RECEIPT
 from api.forms import CODE, NUMBER
+from engine.views import SEALED
 
 RECEIVED_AT = "2026-11-23T09:05:06+08:00"
 ACCEPTED_AT = "2026-11-23T15:40:12+08:00"
@@ -22,6 +23,7 @@ NOW = "2026-12-09T16:05:07+08:00"
 LINK = f"https://banjie.example/items/{NUMBER}"
 CURSOR = "gAAAAABqGAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIj"
 ATTACHMENT_ID = "0b1d8f0e-5a0c-4c39-9d3e-6f3f2f1f7c11"
+REVEAL_ID = "0199c0de-7c1f-7000-8000-5f0e9d1c2b3a"
 MESSAGE_ID = "01a2076f-f3e0-7f2a-9363-a98e105b1a12"
 NOTICE = f"""文号：
 事项编号：{NUMBER}
@@ -113,7 +115,7 @@ ITEM: dict[str, Any] = ENTRY | {
         "subject_officers_or_unknown": "unknown",
         "risk_level": "low",
         "narrative": "窗口以系统故障为由三次拒绝受理。",
-        "contact": {"name": "王某", "phone": "0374-0000000"},
+        "contact": SEALED,
     },
     "deadlines": [
         {
@@ -202,7 +204,7 @@ JOURNAL = {
             "data": {"channel": "web", "respondent": "BR1", "categories": ["M01"]},
             "personal": {
                 "narrative": "窗口以系统故障为由三次拒绝受理。",
-                "contact": {"name": "王某", "phone": "0374-0000000"},
+                "contact": SEALED,
             },
             "commitment": "73877b6c008b22a9783facdb8efcecca6a10ba6668fa82208b1364a2d0fdc647",
             "hash": "daf3e0fc4b4dbe48b43823de7a22525a1981b5bb603e409469d2ffc8ce36d127",
@@ -382,6 +384,17 @@ TRACKED = {
             "digest": NOTICE_DIGEST,
         }
     ],
+    "reveals": [
+        {
+            "at": ACCEPTED_AT,
+            "act": "reveal_request",
+            "reveal": REVEAL_ID,
+            "role": "受理登记员",
+            "role_en": "Intake officer",
+            "unit": "办公室",
+            "why": "须当面核实收款收据。",
+        }
+    ],
     "rights": [
         {
             "transition": "withdraw",
@@ -404,7 +417,43 @@ TRACKED = {
     "receipt": SIGNED_RECEIPT,
 }
 
+REVEAL = {
+    "id": REVEAL_ID,
+    "number": NUMBER,
+    "status": "granted",
+    "detail": "已批准,由申请人在10分钟内查看,每次查看都有记录。"
+    "Granted: who asked may look for 10 minutes; each look is recorded.",
+    "fields": ["contact"],
+    "protection": "confidential",
+    "requester": "intake",
+    "approver": "liaison",
+    "asked_at": ACCEPTED_AT,
+    "lapses_at": IDLE_SINCE,
+    "decided_at": ACCEPTED_AT,
+    "shown_until": ACCEPTED_AT,
+    "data": {"contact": {"name": "王某", "phone": "0374-0000000"}},
+}
+REVEALS = {"items": [REVEAL | {"status": "ended", "data": None}], "next": None}
+
+KEPT = {
+    "number": NUMBER,
+    "step": "restricted",
+    "held": False,
+    "ground": "request",
+    "restricted_at": ACCEPTED_AT,
+    "shreds_at": DUE_AT,
+    "shredded_at": None,
+}
+LIKENESSES = {
+    "items": [{"number": "执诉2026-0771234567", "workflow": "grievance", "by": ["phone"]}],
+    "next": None,
+}
+
 ANSWERS = {
+    "Kept": KEPT,
+    "Likenesses": LIKENESSES,
+    "RevealView": REVEAL,
+    "Reveals": REVEALS,
     "Receipt": RECEIPT,
     "Session": SESSION,
     "Worklist": WORKLIST,

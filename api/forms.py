@@ -68,6 +68,10 @@ Cursor = Annotated[
     str | None,
     Query(max_length=400, pattern=r"^[A-Za-z0-9_=-]+$", description="`next` of the page before."),
 ]
+Reveal = Annotated[
+    UUID,
+    Path(description="Id of a request.", examples=["0199c0de-7c1f-7000-8000-5f0e9d1c2b3a"]),
+]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Rows of a page.")]
 Word = Annotated[str | None, Query(max_length=200, pattern=PLAIN)]
 Channel = Literal["web", "wechat", "phone", "letter", "visit", "12345", "12315"]
@@ -371,6 +375,36 @@ class OriginalWanted(Form):
     """Why somebody needs a file as it was received."""
 
     reason: Annotated[Words, Field(examples=["需核对照片拍摄时间和地点,用于固定证据。"])]
+
+
+class Ask(Form):
+    """Why somebody needs to see who the petitioner is."""
+
+    reason: Annotated[Words, Field(examples=["须当面核实收款收据。"])]
+    fields: Annotated[
+        list[Name],
+        Field(max_length=20, examples=[["contact"]], description="Which; empty: all there are."),
+    ] = []
+
+
+class Decision(Form):
+    """Why a request is granted or refused."""
+
+    reason: Annotated[Words, Field(examples=["确有必要,仅限核实收据。"])]
+
+
+class Hold(Form):
+    """A legal hold, set or lifted."""
+
+    held: Annotated[bool, Field(examples=[True])]
+    reason: Annotated[Words, Field(examples=["行政诉讼期间保全证据。"])]
+
+
+class EraseStep(Form):
+    """The first step of erasing personal data, or its undoing."""
+
+    step: Annotated[Literal["restrict", "release"], Field(examples=["restrict"])]
+    reason: Annotated[Words, Field(examples=["当事人书面申请删除个人信息。"])]
 
 
 class Told(Form):

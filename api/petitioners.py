@@ -36,6 +36,7 @@ from engine.errors import NotFound, TooMany
 from engine.people import PUBLIC
 from engine.recusals import Application
 from engine.sessions import token_digest
+from engine.reveals import told_to_petitioner
 from engine.signatures import receipt
 from engine.telling import tell
 from engine.views import track_view
@@ -155,13 +156,22 @@ def want_recusal(
     return shown(counter, session, number)
 
 
-def shown(counter: Counter, session: Session, number: str) -> dict[str, Any]:
-    """The item as its petitioner sees it, with the receipt as it was given at the beginning."""
+def shown(
+    counter: Counter, session: Session, number: str, *, words: bool = False
+) -> dict[str, Any]:
+    """The item as its petitioner sees it, with the receipt as it was given at the beginning, and who
+    asked for their identity; why they asked with `words` only, which no kept answer may hold.
+    """
     view = track_view(session, counter.casework, PUBLIC, number)
     first = execute(session, FIRST, (number,)).fetchone()
     if first is None:
         raise not_found()
-    return {**view, "receipt": receipt(counter.signer, number, first["at"], bytes(first["hash"]))}
+    dossier = counter.casework.look(session, number, PUBLIC)
+    return {
+        **view,
+        "reveals": told_to_petitioner(session, dossier, words=words),
+        "receipt": receipt(counter.signer, number, first["at"], bytes(first["hash"])),
+    }
 
 
 def address(request: Request) -> str:

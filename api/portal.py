@@ -71,7 +71,7 @@ def item(visitor: Visitor) -> Response:
     """What POST /submissions/track shows."""
 
     def look(session: Session, number: str) -> Answer:
-        return Answer(shown(visitor.counter, session, number))
+        return Answer(shown(visitor.counter, session, number, words=True))
 
     return visitor.look(look)
 

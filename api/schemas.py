@@ -266,6 +266,60 @@ class AttachmentsListed(Listed):
     items: list[AttachmentView]
 
 
+class RevealView(BaseModel):
+    """A request to see an identity. `data` holds it for ten minutes, for who asked, and never in an
+    answer to a write.
+    """
+
+    id: str
+    number: str
+    status: Literal["asked", "granted", "refused", "lapsed", "ended"]
+    detail: str
+    fields: list[str]
+    protection: Literal["open", "confidential", "anonymous"]
+    requester: str
+    approver: str | None
+    asked_at: datetime
+    lapses_at: datetime
+    decided_at: datetime | None
+    shown_until: datetime | None
+    data: dict[str, Any] | None
+
+
+class Reveals(Listed):
+    """The requests about an item, oldest first."""
+
+    items: list[RevealView]
+
+
+class Kept(BaseModel):
+    """Whether the personal data of an item are kept: `held` by a legal hold, and how far an erasure
+    has come.
+    """
+
+    number: str
+    step: Literal["kept", "restricted", "shredded"]
+    held: bool
+    ground: Literal["request", "retention"] | None
+    restricted_at: datetime | None
+    shreds_at: datetime | None
+    shredded_at: datetime | None
+
+
+class Likeness(BaseModel):
+    """Another item that may come from the same person, and what is alike."""
+
+    number: str
+    workflow: str
+    by: list[Literal["phone", "name"]]
+
+
+class Likenesses(Listed):
+    """Possible duplicates, the newest first."""
+
+    items: list[Likeness]
+
+
 class Stall(BaseModel):
     """A clock whose alarm has fired while nothing moved."""
 
@@ -377,6 +431,7 @@ class Tracked(BaseModel):
     messages: list[dict[str, Any]]
     unread: int
     letters: list[dict[str, Any]]
+    reveals: list[dict[str, Any]]
     rights: list[dict[str, Any]]
     receipt: SignedReceipt
 

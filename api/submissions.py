@@ -85,7 +85,7 @@ def track(form: Tracking, request: Request, counter: Process) -> Response:
     """
     let_in(counter, request, form.number, form.code, form.altcha)
     with counter.database.transaction() as session:
-        view = shown(counter, session, form.number)
+        view = shown(counter, session, form.number, words=True)
     return sent(Given(200, orjson.dumps(view)))
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from engine import effects
 from engine.database import execute
+from engine.definition import PROTECTIONS
 from engine.dossier import READ, Attempt, Dossier, HeldDuty
-from engine.errors import GuardRefused, NotPermitted
-from engine.forms import Accepted, accept
+from engine.errors import GuardRefused, Invalid, NotPermitted
+from engine.forms import Accepted, accept, refuse_identities
 from engine.journal import birth_digest
 from engine.people import SYS, Actor, Office
 from engine.record import add_duties, due_at, end_duties, record
@@ -130,6 +131,7 @@ def begin(
         row["subject_unit_id"] = birth.parent.subject_unit_id
     row["head"] = birth_digest(row)
     dossier = Dossier(session, row, bound, house.office, house.calendar, house.now, desk.keyring)
+    refuse_identities(workflow, accepted, dossier.protection)
     dossier.duties = [*birth.duties]
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
     for text, sentence in bound.objections(variant, attempt).items():
@@ -257,7 +259,20 @@ def _derived(bound: Bound, birth: Birth, received_at: datetime) -> dict[str, Any
             contact = birth.data.get("contact")
             named = isinstance(contact, Mapping) and bool(contact.get("name"))
             found[name] = "named" if named else "anonymous"
+        elif spec.derived == "protection":
+            found[name] = _protection(bound, birth, name)
     return found
+
+
+def _protection(bound: Bound, birth: Birth, field: str) -> str:
+    """The strongest of what the file says, what the parent has, and what was asked for."""
+    asked = birth.data.get(field)
+    if asked is not None and asked not in PROTECTIONS:
+        raise Invalid(
+            [(f"/data/{field}", f"应从下列各项中选择 (choose from): {', '.join(PROTECTIONS)}")]
+        )
+    ways = [bound.workflow.protection, birth.parent.protection if birth.parent else None, asked]
+    return max((way for way in ways if way), key=PROTECTIONS.index)
 
 
 def listed(bound: Bound, record: Mapping[str, Any]) -> dict[str, Any]:

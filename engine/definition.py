@@ -61,6 +61,12 @@ ENGINE_ACTS = ACTS_AT_REST | {
 transition may bear these names.
 """
 
+Protection = Literal["open", "confidential", "anonymous"]
+PROTECTIONS: tuple[Protection, ...] = ("open", "confidential", "anonymous")
+"""How identities are kept, the weakest first: shown to whoever works on the item, with a reason that
+is recorded; shown when a second person grants it; never taken in at all.
+"""
+
 Duty = Literal["work", "approve", "revisit", "accused", "recused"]
 Act = Literal["remind", "urge", "demand", "supervise", "escalate"]
 Names = tuple[str, ...]
@@ -119,7 +125,7 @@ class FieldSpec(Part):
     identity: bool = False
     or_unknown: bool = False
     duty: Duty | None = None
-    derived: Literal["channel", "received_at", "identity"] | None = None
+    derived: Literal["channel", "received_at", "identity", "protection"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -135,6 +141,8 @@ class FieldSpec(Part):
             raise ValueError("`or_unknown` belongs to the type people")
         if (self.identity or self.type == "contact") and not self.personal:
             raise ValueError("an `identity` and a contact are `personal: true`")
+        if self.derived == "protection" and set(self.choices) != set(PROTECTIONS):
+            raise ValueError(f"the choices of a `protection` are {', '.join(PROTECTIONS)}")
         return self
 
     @property
@@ -354,6 +362,7 @@ class Workflow(Part):
     number: str = Field(min_length=1, max_length=8)
     initial: str
     sealed: bool = False  # seen only by those who hold it, approve it, or keep it
+    protection: Protection = "confidential"  # how identities are kept unless more is asked for
     subject: str | None = None  # the unit field whose people are shut out
     family: str | None = None  # the item field whose family this item joins
     home: Home = Home()
@@ -405,6 +414,12 @@ class Workflow(Part):
     def identities(self) -> frozenset[str]:
         """The fields that say who somebody of the public is."""
         return frozenset(name for name, spec in self.fields.items() if spec.seals)
+
+    @cached_property
+    def protected_by(self) -> str | None:
+        """The field that says how an item's identities are kept."""
+        fields = (name for name, spec in self.fields.items() if spec.derived == "protection")
+        return next(fields, None)
 
     @cached_property
     def letters_out(self) -> frozenset[str]:

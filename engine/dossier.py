@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
 from engine.deadlines import Clock
+from engine.definition import PROTECTIONS
 from engine.vault import Vault, family_values
 from engine.walls import as_engine
 from engine.workdays import SHANGHAI
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
+    from engine.definition import Protection
     from engine.keys import Keyring
     from engine.machine import Bound
     from engine.people import Actor, Office
@@ -152,6 +154,12 @@ class Dossier:
     def handlers(self) -> frozenset[int]:
         """Who ever worked on the family."""
         return frozenset(d.person_id for d in self.duties if d.duty == "work")
+
+    @property
+    def protection(self) -> Protection:
+        """How identities are kept: as the file says, or better where somebody asked for it."""
+        kept = self.data.get(self.workflow.protected_by or "")
+        return kept if kept in PROTECTIONS else self.workflow.protection
 
     def assigned(self, role: str | None = None) -> list[int]:
         """This item's present holders, in one role or in all."""

@@ -73,6 +73,11 @@ PARTS: Mapping[str, str] = {
       SELECT id, seq, sealed, decode(salt, 'hex')
       FROM jsonb_to_recordset(%(personal)s::jsonb) AS r(id bigint, seq int, sealed jsonb, salt text)
       RETURNING item_id""",
+    "traces": """
+      INSERT INTO vault.trace (item_id, purpose, mark)
+      SELECT DISTINCT id, purpose, decode(mark, 'hex')
+      FROM jsonb_to_recordset(%(traces)s::jsonb) AS r(id bigint, purpose text, mark text)
+      ON CONFLICT DO NOTHING RETURNING item_id""",
     "events": """
       INSERT INTO event (item_id, seq, prev_seq, workflow, version, act, from_state, to_state,
         actor_id, role, at, data, commitment, hash)

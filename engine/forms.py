@@ -16,7 +16,7 @@ from engine.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.definition import FieldSpec, Transition, Workflow
+    from engine.definition import FieldSpec, Protection, Transition, Workflow
     from engine.people import Office
 
 _CALENDAR_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # no week dates, no other digits
@@ -123,6 +123,18 @@ def accept(
     if errors:
         raise Invalid(errors)
     return found
+
+
+def refuse_identities(workflow: Workflow, accepted: Accepted, protection: Protection) -> None:
+    """Raise Invalid where somebody who is to stay anonymous would be named."""
+    if protection == "anonymous" and (
+        named := sorted(accepted.personal.keys() & workflow.identities)
+    ):
+        sentence = (
+            "您选择了匿名,不收姓名和联系方式,请删去这一项再提交。"
+            "This is anonymous: no name and no contact is taken; leave this out and send it again."
+        )
+        raise Invalid([(f"/data/{name}", sentence) for name in named])
 
 
 def _empty(value: object) -> bool:

@@ -6,10 +6,10 @@ assign an ineligible handler), and are asked again at every later act.
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from engine.definition import ENGINE_ACTS
+from engine.marks import bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,7 +260,7 @@ def lapsed(attempt: Attempt, name: str) -> str | None:
 def sealed_ok(attempt: Attempt, _: str) -> str | None:
     """No outgoing text holds the identity of whoever complained (信访工作条例 art. 30)."""
     outgoing = " ".join(
-        _bare(str(value))
+        bare(str(value))
         for name, value in attempt.given.items()
         if not attempt.dossier.workflow.fields[name].personal
     )
@@ -278,17 +278,8 @@ def sealed_ok(attempt: Attempt, _: str) -> str | None:
 def _identities(contact: object) -> list[str]:
     if not isinstance(contact, dict):
         return []
-    bare = [_bare(value) for value in contact.values() if isinstance(value, str)]
-    return [value for value in bare if len(value) > 1]
-
-
-def _bare(text: str) -> str:
-    """A text as an eye compares it: full-width as half-width, no spaces, no hyphens."""
-    return "".join(
-        char
-        for char in unicodedata.normalize("NFKC", text).casefold()
-        if not char.isspace() and unicodedata.category(char) not in {"Pd", "Cf"}
-    )
+    plain = [bare(value) for value in contact.values() if isinstance(value, str)]
+    return [value for value in plain if len(value) > 1]
 
 
 @guard

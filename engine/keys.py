@@ -66,6 +66,16 @@ class Keyring:
             found = self._read[name] = _bytes_of(path)
         return found
 
+    def forget_before(self, epoch: str) -> list[str]:
+        """Remove the key files of the months before one; their names."""
+        gone = []
+        for path in sorted(self.folder.glob(f"[0-9]*{ENDING}")):
+            if path.stem < epoch:
+                path.unlink()
+                self._read.pop(path.stem, None)
+                gone.append(path.stem)
+        return gone
+
     def mark(self, purpose: str, text: str) -> bytes:
         """HMAC-SHA256 of a text under a key of its purpose: equal for equal texts, and of no use to
         whoever lacks the key, however few the possible texts are.

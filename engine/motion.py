@@ -19,7 +19,7 @@ from engine.desk import Desk
 from engine.dossier import READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
 from engine.errors import BanjieError, NotPermitted
-from engine.forms import Accepted, accept, holds
+from engine.forms import Accepted, accept, holds, refuse_identities
 from engine.people import SYS, Actor
 from engine.record import add_duties, declare_by_acting, end_duties, record, settle
 from engine.timekeeping import extendable, turn_clocks
@@ -108,6 +108,7 @@ class Motion(Desk):
             dossier.office,
             demand=actor.kind != "sys",
         )
+        refuse_identities(dossier.workflow, accepted, dossier.protection)
         standing = Standing(dossier.state)
         attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
         dossier.bound.move(standing, name, attempt)

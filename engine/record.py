@@ -11,6 +11,7 @@ from engine.deadlines import IDLE, Clock
 from engine.dossier import HeldDuty
 from engine.effects import ACCUSED, BARRING
 from engine.journal import Event, digest
+from engine.marks import marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,6 +61,8 @@ def record(
             sealed=sealed.fields,
             salt=sealed.salt.hex(),
         )
+        for purpose, mark in marks_of(dossier.vault.keyring, accepted.personal):
+            entries.add("traces", id=dossier.id, purpose=purpose, mark=mark.hex())
     event = Event(
         dossier.number,
         dossier.seq,

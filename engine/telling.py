@@ -64,6 +64,7 @@ FIELDS: Mapping[str, Field] = {
     "error": _text(r"[A-Za-z_][\w.]{0,80}", "class of the error; its words are left out"),
     "failed": Field(int, "files that could not be scanned"),
     "infected": Field(int, "files in which a virus was found"),
+    "held": Field(int, "items under a legal hold"),
     "item": Field(re.compile(r"[^\W\d_]{1,12}[0-9]{4}-[0-9]{6,12}"), "number of the item"),
     "logger": _text(r"[A-Za-z_][\w.-]{0,80}", "the library's own name for what spoke"),
     "message": _text(r"[0-9a-f-]{36}", "id of the message"),
@@ -72,12 +73,14 @@ FIELDS: Mapping[str, Field] = {
     "of": _text(r"number|network|account", "what the tries had in common"),
     "passed": Field(int, "files in which nothing was found"),
     "request": _text(r"[0-9a-f-]{36}", "id of the request, as in `X-Request-ID`"),
+    "restricted": Field(int, "items whose personal data are shown no more"),
     "result": _text(r"[A-Za-z0-9 .,:'_()-]{1,120}", "what the channel said, in our own words"),
     "retried": Field(int, "messages that will be tried again"),
     "route": _text(r"[/a-z0-9_.{}:-]{1,80}", "pattern of the address, never the address"),
     "rungs": Field(int, "rungs climbed"),
     "sent": Field(int, "messages sent"),
     "sentence": Field(re.compile(r".*", re.DOTALL), "what is wrong, in our own words"),
+    "shredded": Field(int, "items whose personal data were erased"),
     "signal": Field(int, "number of the signal"),
     "sqlstate": _text(r"[0-9A-Z]{5}", "what the database called it"),
     "status": Field(int, "status of the answer"),
@@ -119,6 +122,10 @@ EVENTS: Mapping[str, Event] = {
     "record.doubted": _event(
         "error", "sentence", "the database is not the one whose checkpoints lie outside it"
     ),
+    "erase.done": _event(
+        "info", "restricted shredded held ms", "personal data were restricted or erased, or held"
+    ),
+    "reveals.lapsed": _event("info", "count ms", "requests for an identity lapsed undecided"),
     "sweep.done": _event("info", "rungs ms", "rungs were climbed"),
     "sweep.split": _event("warning", _FAULT, "a batch failed and is climbed one by one"),
     "sweep.put_off": _event(

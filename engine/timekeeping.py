@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.database import execute
 from engine.errors import Exhausted, GuardRefused, NotAvailable
+from engine.workdays import due
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -125,3 +126,12 @@ def abuse(
     else:
         entries.start(dossier.id, [clock])
         dossier.clocks = [*dossier.clocks, clock]
+
+
+def term(desk: Desk, dossier: Dossier, name: str, since: datetime | None = None) -> datetime:
+    """When a rule that no clock runs on ends, counted from a moment (default: now)."""
+    rule = desk.catalog.rulebook.rule(name, dossier.today)
+    end = due(dossier.calendar, since or dossier.now, rule.within, rule.roll)
+    if end is None:
+        raise AssertionError  # nothing pauses it
+    return end.at

@@ -100,9 +100,11 @@ class Vault:
         return {name: _decrypt(key, fields[name], self._of(seq, name)) for name in wanted}
 
     def latest(self) -> Latest:
-        """The newest payload of each personal field of the item, still sealed."""
+        """The newest payload of each personal field of the item, still sealed. Nothing of an item
+        whose personal data are restricted or erased.
+        """
         found: dict[str, tuple[int, str]] = {}
-        for row in execute(self.session, PAYLOADS, (self.item_id,)):
+        for row in execute(self.session, PAYLOADS, {"item": self.item_id}):
             found |= {name: (row["seq"], text) for name, text in row["sealed"].items()}
         return Latest(self, found)
 
@@ -143,6 +145,20 @@ class Latest:
         for name, (seq, text) in self.fields.items():
             found |= self.vault.open(seq, {name: text}, names)
         return found
+
+
+def renew(session: Session, keyring: Keyring, limit: int = 500) -> int:
+    """Wrap the next data keys that lie under older epochs anew; how many, 0 when none is left.
+
+    Raises KeyFault where an older key is lost.
+    """
+    epoch = keyring.epoch()
+    rows = execute(session, OLDER, {"epoch": epoch, "limit": limit}).fetchall()
+    for row in rows:
+        item = row["item_id"]
+        wrapped = wrap(keyring.key(epoch, make=True), bare_key(keyring, item, row), item, epoch)
+        execute(session, WRAPPED, {"item": item, "epoch": epoch, "wrapped": wrapped})
+    return len(rows)
 
 
 def wrap(epoch_key: bytes, key: bytes, item_id: int, epoch: str) -> bytes:
@@ -218,7 +234,8 @@ def family_values(
 
 def broken_commitments(session: Session, after: int, upto: int) -> Iterable[str]:
     """A sentence for every payload of the items in (after, upto] that is not what its event
-    committed to. No key is needed.
+    committed to, and for every payload and letter that is gone without an erasure that says so. No
+    key is needed.
     """
     for row in execute(session, COMMITTED, {"after": after, "upto": upto}):
         salt, key = bytes(row["salt"]), bytes(row["key_commitment"])
@@ -227,10 +244,42 @@ def broken_commitments(session: Session, after: int, upto: int) -> Iterable[str]
                 f"{row['number']}: 第{row['seq']}条记录所附个人信息被改动。"
                 f"The personal data of event {row['seq']} were changed."
             )
+    for row in execute(session, UNEXPLAINED, {"after": after, "upto": upto}):
+        what, what_en = MISSING[row["kind"]]
+        yield (
+            f"{row['number']}: 第{row['seq']}条记录所附{what}不在,也没有删除记录。"
+            f"The {what_en} of event {row['seq']} is gone, and no erasure says why."
+        )
 
 
+MISSING = {"payload": ("个人信息", "personal data"), "letter": ("文书", "letter")}
+UNEXPLAINED = """
+SELECT i.number, gone.kind, gone.seq FROM (
+  SELECT 'payload' AS kind, e.item_id, e.seq, 'seqs' AS list FROM event e
+  WHERE e.commitment IS NOT NULL AND e.item_id > %(after)s AND e.item_id <= %(upto)s
+    AND NOT EXISTS (SELECT FROM vault.payload p WHERE p.item_id = e.item_id AND p.seq = e.seq)
+  UNION ALL
+  SELECT 'letter', d.item_id, d.seq, 'letters' FROM document d
+  WHERE d.body IS NULL AND d.item_id > %(after)s AND d.item_id <= %(upto)s
+) gone JOIN item i ON i.id = gone.item_id
+WHERE NOT EXISTS (SELECT FROM event x WHERE x.item_id = gone.item_id AND x.act = 'erasure'
+  AND x.seq > gone.seq AND x.data ->> 'step' = 'shred'
+  AND x.data -> gone.list @> to_jsonb(gone.seq))
+ORDER BY gone.item_id, gone.seq
+"""
+OLDER = """
+SELECT item_id, epoch, wrapped, commitment FROM vault.data_key
+WHERE epoch < %(epoch)s ORDER BY item_id LIMIT %(limit)s FOR UPDATE
+"""
+WRAPPED = """
+UPDATE vault.data_key SET epoch = %(epoch)s, wrapped = %(wrapped)s WHERE item_id = %(item)s
+"""
 KEY = "SELECT epoch, wrapped, commitment FROM vault.data_key WHERE item_id = %s"
-PAYLOADS = "SELECT seq, sealed FROM vault.payload WHERE item_id = %s ORDER BY seq"
+PAYLOADS = """
+SELECT seq, sealed FROM vault.payload WHERE item_id = %(item)s
+  AND NOT EXISTS (SELECT FROM vault.erasure WHERE item_id = %(item)s AND shredded_at IS NULL)
+ORDER BY seq
+"""
 OF_FAMILY = """
 SELECT p.item_id, p.seq, p.sealed ->> %(name)s AS text, k.epoch, k.wrapped, k.commitment
 FROM item i JOIN vault.payload p ON p.item_id = i.id JOIN vault.data_key k ON k.item_id = i.id

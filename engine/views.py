@@ -194,6 +194,8 @@ EVENTS = """
 SELECT e.seq, e.at, e.actor_id, e.role, e.act, e.from_state, e.to_state, e.data, e.commitment, e.hash,
   p.sealed
 FROM event e LEFT JOIN vault.payload p ON %(works)s AND p.item_id = e.item_id AND p.seq = e.seq
+  AND NOT EXISTS (
+    SELECT FROM vault.erasure x WHERE x.item_id = e.item_id AND x.shredded_at IS NULL)
 WHERE e.item_id = %(item)s AND e.seq > %(last)s ORDER BY e.seq LIMIT %(n)s
 """
 

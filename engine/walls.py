@@ -82,8 +82,12 @@ RIGHTS: Mapping[str, str] = {
     "throttle": DROP,
     "unit": CHANGE,
     "unit_above": READ,
-    "vault.data_key": "SELECT, INSERT, DELETE",
+    "vault.data_key": "SELECT, INSERT, UPDATE (epoch, wrapped), DELETE",
+    "vault.erasure": DROP,
+    "vault.legal_hold": "SELECT, INSERT, UPDATE (lifted_seq)",
     "vault.payload": "SELECT, INSERT, DELETE",
+    "vault.reveal": CHANGE,
+    "vault.trace": "SELECT, INSERT, DELETE",
     "watch": "SELECT, INSERT, DELETE",
     "workflow_version": ADD,
 }
@@ -135,7 +139,11 @@ POLICIES: Mapping[str, str] = {
     "item_data": _OF_ITEM,
     "item_declaration": _OF_ITEM,
     "vault.data_key": _OF_ITEM,
+    "vault.erasure": _OF_ITEM,
+    "vault.legal_hold": _OF_ITEM,
     "vault.payload": _OF_ITEM,
+    "vault.reveal": _OF_ITEM,
+    "vault.trace": _OF_ITEM,
     "event": _OF_ITEM,
     "deadline": _OF_ITEM,
     "climb": _OF_ITEM,
@@ -285,6 +293,8 @@ def _statements(tables: set[str]) -> Iterator[str]:
         yield f"REVOKE ALL ON {table} FROM PUBLIC, {APP}, {VERIFIER}"
         yield f"GRANT {RIGHTS[table]} ON {table} TO {APP}"
         yield f"GRANT SELECT ON {table} TO {VERIFIER}"
+    if "vault.erasure" in tables:
+        yield f"GRANT EXECUTE ON FUNCTION vault.erase_letters(bigint, bigint[]) TO {APP}"
     if "item" in tables:
         yield f"GRANT USAGE ON SEQUENCE item_id_seq TO {APP}"
     for table in sorted(tables & POLICIES.keys()):

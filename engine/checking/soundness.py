@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.reading import Text
 
 _ENGINE_RULES = {"returns": "stall.ping_pong", "paused_in": "stall.clock_abuse"}
+_VAULT_RULES = ("vault.reveal", "vault.restrict", "vault.retain")
 _ABUSE = "abuse"
 
 
@@ -136,6 +137,8 @@ def _engine_needs(place: Complaints, workflow: Workflow, rulebook: Rulebook) -> 
         if used[word]:
             place.known((), "rule", [rule], rulebook.rules)
             place.known((), "ladder", [_ABUSE], {**rulebook.ladders, **workflow.ladders})
+    if workflow.identities:
+        place.known((), "rule", _VAULT_RULES, rulebook.rules)
 
 
 def _law(place: Complaints, around: Surroundings) -> None:

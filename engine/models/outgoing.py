@@ -92,7 +92,9 @@ class Endpoint(Base):
 
 
 class Document(Base):
-    """An official letter as drafted: frozen text with its digest."""
+    """An official letter as drafted: frozen text with its digest. The text is gone, and the digest
+    stays, where it quoted somebody whose personal data were erased.
+    """
 
     __tablename__ = "document"
     __table_args__ = (Index("document_of_item", "item_id", "seq"),)
@@ -102,6 +104,6 @@ class Document(Base):
     seq: Mapped[int]
     template: Mapped[str]
     title: Mapped[str]
-    body: Mapped[str]
+    body: Mapped[str | None]
     digest: Mapped[bytes]
     drafted_at: Mapped[datetime]

@@ -32,7 +32,7 @@ fields: {wish: {column: text}}
 """
 COMMANDS = {
     *("run", "migrate", "check", "import", "replay", "sweep", "deliver", "verify"),
-    *("calendar", "user", "sample", "webhook", "export", "backup", "restore"),
+    *("erase", "keys", "calendar", "user", "sample", "webhook", "export", "backup", "restore"),
 }
 
 

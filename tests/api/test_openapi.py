@@ -125,6 +125,8 @@ def test_examples_are_what_the_office_answers(desk: Desk, document: dict[str, An
     receipt = desk.submit()
     desk.move("intake", receipt["number"], "register")
     desk.move("unit_head", receipt["number"], "accept", ACCEPTANCE)
+    ask = {"reason": "须当面核实"}
+    desk.send("unit_head", f"/items/{receipt['number']}/reveals", ask, If_Match='"3"')
     shown = desk.client.post("/api/v1/submissions/track", json=receipt).json()
     assert _members(shown) == _members(TRACKED)
 
