@@ -35,7 +35,7 @@ def hold(number: Number, form: Hold, revision: Revision, act: Act) -> Response:
             )
         )
 
-    return act.answer(put)
+    return act.answer(put, fresh=True)
 
 
 @router.post("/items/{number}/erasures", response_model=Kept, summary="Restrict, or undo it")
@@ -49,7 +49,7 @@ def erase(number: Number, form: EraseStep, revision: Revision, act: Act) -> Resp
     def make(session: Session, actor: Actor) -> Answer:
         return Answer(step(session, casework, number, actor, form.reason, revision=revision))
 
-    return act.answer(make)
+    return act.answer(make, fresh=True)
 
 
 @router.get("/items/{number}/erasures", response_model=Kept, summary="Whether it is kept")

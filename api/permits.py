@@ -138,6 +138,15 @@ PERMITS: dict[str, Permit] = {
     "POST /items/{number}/attachments": _staff("advance"),
     "GET /items/{number}/attachments/{attachment}": _staff("read"),
     "POST /items/{number}/attachments/{attachment}/original": PERSON,  # evidence: no system's
+    "GET /items/{number}/reveals": _staff("read"),
+    "POST /items/{number}/reveals": PERSON,  # who somebody is: no system asks, decides or sees
+    "GET /items/{number}/reveals/{reveal}": PERSON,
+    "POST /items/{number}/reveals/{reveal}/grant": PERSON,
+    "POST /items/{number}/reveals/{reveal}/refuse": PERSON,
+    "GET /items/{number}/duplicates": PERSON,
+    "GET /items/{number}/erasures": _staff("read"),
+    "POST /items/{number}/erasures": PERSON,
+    "POST /items/{number}/legal-holds": PERSON,
     # supervising
     "GET /stalls": _staff("read"),
     "POST /stalls/bulk": _staff("supervise"),

@@ -35,8 +35,8 @@ from engine.desk import not_found
 from engine.errors import NotFound, TooMany
 from engine.people import PUBLIC
 from engine.recusals import Application
-from engine.sessions import token_digest
 from engine.reveals import told_to_petitioner
+from engine.sessions import token_digest
 from engine.signatures import receipt
 from engine.telling import tell
 from engine.views import track_view

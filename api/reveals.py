@@ -1,7 +1,7 @@
 """Who the petitioner is: asked for with a reason, granted by another person, seen for ten minutes.
 
-Whoever comes here is about to see, or to let others see, what the vault keeps. What is demanded of
-a login beyond its token (a second factor, lately) belongs into the dependencies of this router.
+Whoever comes here is about to see, or to let others see, what the vault keeps: asking, deciding and
+seeing want a fresh proof of who it is.
 """
 
 # ruff: noqa: TC001 - FastAPI reads these annotations while running
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from engine.people import Actor
 
-router = APIRouter(prefix="/items/{number}/reveals", tags=["reveals"], dependencies=[])
+router = APIRouter(prefix="/items/{number}/reveals", tags=["reveals"])
 
 
 @router.post("", response_model=RevealView, status_code=201, summary="Ask to see an identity")
@@ -36,7 +36,7 @@ def ask(number: Number, form: Ask, revision: Revision, act: Act) -> Response:
         given = (form.reason, form.fields)
         return Answer(reveals.ask(session, casework, number, actor, *given, revision=revision), 201)
 
-    return act.answer(begin)
+    return act.answer(begin, fresh=True)
 
 
 @router.get("", response_model=Reveals, summary="The requests about an item")
@@ -83,7 +83,7 @@ def _decide(
             )
         )
 
-    return act.answer(decide)
+    return act.answer(decide, fresh=True)
 
 
 @router.get("/{reveal}", response_model=RevealView, summary="See an identity")
@@ -91,13 +91,14 @@ def show(number: Number, reveal: Reveal, look: Look) -> Response:
     """Where a request stands; for ten minutes after the grant, and for who asked alone, `data` holds
     the identity. Each such look is an event of the item, committed before anything is shown.
     """
-    database, casework = look.counter.database, look.counter.casework
+    counter = look.counter
+    casework = counter.casework
 
     def note(session: Session) -> dict[str, Any]:
-        actor = who(session, look.token)
+        actor = who(session, counter, look.shown, fresh=True).actor
         return reveals.note_view(session, casework, number, reveal, actor)
 
-    noted = database.perform(note)
+    noted = counter.database.perform(note)
     return look.look(
         lambda session, actor: Answer(reveals.unseal(session, casework, number, actor, noted))
     )

@@ -291,6 +291,11 @@ def _found(
             scan=row["scan"],
         )
     kept = personal_of(dossier.vault, [row["seq"]])[row["seq"]]
+    if not kept:
+        raise Refused(
+            "本事项的个人信息已限制处理,附件不再提供。"
+            "The personal data of this item are restricted; its files are shown no more."
+        )
     name = _name(dossier, actor, row, kept[LABEL])
     return Found(row, name, bytes.fromhex(kept[SEALED_WITH]))
 

@@ -1,8 +1,8 @@
 """Erasures (删除个人信息): in two steps, unless a legal hold forbids it, and always on record.
 
 Restricted, nothing personal of an item is shown any more; it can still be undone. Shredded, the
-payloads, their salts and the data key are gone, with the marks, and with every letter that quoted
-them. The journal stays whole: an event says which of its payloads were erased, and under which law.
+payloads, their salts and the data key are gone, with the marks, the attachments, and with every
+letter that quoted them. The journal stays whole: an event says which of its payloads were erased, and under which law.
 An item's descendants go with it, for what the file carries on is carried into them.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine.attachments import erase_attachments
 from engine.database import execute
 from engine.entries import Entries
 from engine.errors import KeyFault, NotAvailable, NotPermitted
@@ -210,6 +211,7 @@ def _shred(session: Session, desk: Casework, item: int, now: datetime | None) ->
         return "kept"
     lost = execute(session, BLANK, (item, _quoting(session, dossier))).fetchall()
     seqs = [gone["seq"] for gone in execute(session, GONE, (item,))]
+    erase_attachments(session, item)
     for statement in (FORGET_KEY, FORGET_MARKS):
         execute(session, statement, (item,))
     execute(session, FORGET_ANSWERS, (f"item:{dossier.number}",))
@@ -305,6 +307,7 @@ def _quoting(session: Session, dossier: Dossier) -> list[int]:
     if not letters:
         return []
     secrets: set[str] = set()
+    dossier.vault.erasing = True
     try:
         for row in execute(
             session, "SELECT seq, sealed FROM vault.payload WHERE item_id = %s", (dossier.id,)

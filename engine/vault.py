@@ -62,12 +62,15 @@ def commitment_to(fields: Mapping[str, str], salt: bytes, key_commitment: bytes)
 class Vault:
     """One item's part of the vault, for the time of one request.
 
-    The data key is unwrapped when it is first needed and forgotten with this object.
+    The data key is unwrapped when it is first needed and forgotten with this object. Nothing of an
+    item whose personal data are restricted is opened, unless for `erasing` them.
     """
 
     session: Session
     keyring: Keyring | None
     item_id: int
+    erasing: bool = False
+    restricted: bool = False  # known once the data key was read
     _key: DataKey | None = None
 
     def seal(self, seq: int, values: Mapping[str, Any]) -> tuple[Sealed, dict[str, Any] | None]:
@@ -96,6 +99,8 @@ class Vault:
             self._key = self._held()
         if self._key is None:
             raise _unreadable()
+        if self.restricted and not self.erasing:
+            return {}
         key = self._key.key
         return {name: _decrypt(key, fields[name], self._of(seq, name)) for name in wanted}
 
@@ -113,7 +118,10 @@ class Vault:
 
     def _held(self) -> DataKey | None:
         row = execute(self.session, KEY, (self.item_id,)).fetchone()
-        return None if row is None else unwrap(self.keyring, self.item_id, row)
+        if row is None:
+            return None
+        self.restricted = row["restricted"]
+        return unwrap(self.keyring, self.item_id, row)
 
     def _begin(self) -> tuple[DataKey, dict[str, Any]]:
         keyring = _there(self.keyring)
@@ -274,7 +282,11 @@ WHERE epoch < %(epoch)s ORDER BY item_id LIMIT %(limit)s FOR UPDATE
 WRAPPED = """
 UPDATE vault.data_key SET epoch = %(epoch)s, wrapped = %(wrapped)s WHERE item_id = %(item)s
 """
-KEY = "SELECT epoch, wrapped, commitment FROM vault.data_key WHERE item_id = %s"
+KEY = """
+SELECT k.epoch, k.wrapped, k.commitment, EXISTS (SELECT FROM vault.erasure x
+  WHERE x.item_id = k.item_id AND x.shredded_at IS NULL) AS restricted
+FROM vault.data_key k WHERE k.item_id = %s
+"""
 PAYLOADS = """
 SELECT seq, sealed FROM vault.payload WHERE item_id = %(item)s
   AND NOT EXISTS (SELECT FROM vault.erasure WHERE item_id = %(item)s AND shredded_at IS NULL)
