@@ -32,7 +32,18 @@ fields: {wish: {column: text}}
 """
 COMMANDS = {
     *("run", "migrate", "check", "import", "replay", "sweep", "deliver", "verify"),
-    *("erase", "keys", "calendar", "user", "sample", "webhook", "export", "backup", "restore"),
+    *(
+        "erase",
+        "keys",
+        "calendar",
+        "user",
+        "sample",
+        "webhook",
+        "export",
+        "office",
+        "backup",
+        "restore",
+    ),
 }
 
 
@@ -355,6 +366,26 @@ def test_a_webhook_is_registered_with_a_secret_shown_once(shell: Shell) -> None:
     assert rows(shell, "SELECT secret FROM endpoint") == [{"secret": secret}]
     again = shell.refused("webhook", "add", url, "--unit", "AUD", BANJIE_WEBHOOK_HOSTS="127.0.0.1")
     assert "already" in again
+
+
+def test_the_office_goes_out_as_a_table_and_comes_in_again(shell: Shell, tmp_path: Path) -> None:
+    """What went out changes nothing on its way in; a finding stops everything; a row more is added."""
+    out = tmp_path / "office.csv"
+    assert "rows" in shell.well("office", "export", str(out))
+    assert "0 units, 0 people, 0 roles changed" in shell.well("office", "import", str(out))
+    header, *_ = lines = out.read_text("utf-8-sig").splitlines()
+    new = {"kind": "person", "account": "lin.qing", "name": "林清", "unit": "AUD"}
+    row = ",".join({**new, "roles": "reporter@AUD"}.get(name, "") for name in header.split(","))
+    wrong = row.replace("林清", "=1+1")
+    out.write_text("\n".join([*lines, row, wrong]), "utf-8")
+    told = shell.run("office", "import", str(out))
+    assert (told.returncode, "1 findings" in told.stdout) == (1, True)
+    assert rows(shell, "SELECT FROM person WHERE account = 'lin.qing'") == []
+    out.write_text("\n".join([*lines, row]), "utf-8")
+    assert "1 people, 1 roles changed" in shell.well("office", "import", str(out), "--check")
+    assert rows(shell, "SELECT FROM person WHERE account = 'lin.qing'") == []
+    assert "done" in shell.well("office", "import", str(out))
+    assert "0 faults" in shell.well("verify")
 
 
 def test_the_journal_leaves_as_ocel_without_names_texts_or_sealed_items(
