@@ -124,7 +124,6 @@ def begin(
         "data": accepted.plain,
         "clocks": [],
         "duties": [],
-        "declared": [],
     }
     if birth.hidden_with_parent and birth.parent is not None:
         row["sealed"] = birth.parent.sealed

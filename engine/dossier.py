@@ -45,8 +45,7 @@ SELECT i.id, i.number, i.workflow, i.version, i.state, i.revision, i.seq, i.head
     WHERE c.item_id = i.id AND c.stopped_at IS NULL) AS clocks,
   (SELECT coalesce(json_agg(json_build_array(u.item_id, u.person_id, u.role, u.duty, u.assigned,
     u.ended_at IS NULL) ORDER BY u.id), '[]') FROM item_duty u
-    WHERE u.family_id = i.family_id) AS duties,
-  ARRAY(SELECT n.person_id FROM item_declaration n WHERE n.item_id = i.id) AS declared
+    WHERE u.family_id = i.family_id) AS duties
 FROM item i JOIN item_data d ON d.item_id = i.id CROSS JOIN bureau b
 """
 READ_ONE = READ + " WHERE i.id = %s"
@@ -128,7 +127,6 @@ class Dossier:
         self.data: dict[str, Any] = row["data"]
         self.clocks = [Clock.of_row(clock) for clock in row["clocks"]]
         self.duties = [HeldDuty(*duty) for duty in row["duties"]]
-        self.declared = frozenset(row["declared"])  # who signed that nothing binds them to it
         self.let_go: list[HeldDuty] = []  # what an act ended because somebody must stay out
 
     @property
@@ -217,6 +215,17 @@ class Dossier:
                 (self.id,),
             ).fetchall()
         return [(row["workflow"], row["state"]) for row in rows]
+
+    @cached_property
+    def declared(self) -> frozenset[int]:
+        """Who declared that nothing binds them to the item."""
+        with as_engine(self.session):
+            rows = execute(
+                self.session,
+                "SELECT person_id FROM item_declaration WHERE item_id = %s",
+                (self.id,),
+            ).fetchall()
+        return frozenset(row["person_id"] for row in rows)
 
     @cached_property
     def asked_to_stay_out(self) -> frozenset[str]:

@@ -142,9 +142,10 @@ def declared(attempt: Attempt, _: str) -> str | None:
     """Everybody concerned signed that there is no conflict of interest (公务员法 art. 77): those named,
     or the actor where nobody is. Whoever assigns may vouch for them (`declarations_signed`).
     """
+    if attempt.given.get("declarations_signed") is True:
+        return None
     signing = attempt.named or attempt.concerned
-    signed = bool(signing) and attempt.dossier.declared.issuperset(signing)
-    if signed or attempt.given.get("declarations_signed") is True:
+    if signing and attempt.dossier.declared.issuperset(signing):
         return None
     return (
         "被指派的人员须先签署无利害关系声明(declarations_signed)。"

@@ -148,14 +148,14 @@ def declare(entries: Entries, dossier: Dossier, person: int, how: str) -> None:
         statement=STATEMENT_DIGEST,
         declared_at=dossier.now,
     )
-    dossier.declared |= {person}
 
 
 def declare_by_acting(entries: Entries, dossier: Dossier, actor: Actor, accepted: Accepted) -> None:
     """What somebody's first move says of them: whoever holds an item declares by acting on it, and
-    whoever takes one up with `declarations_signed` signs for themselves.
+    whoever takes one up with `declarations_signed` signs for themselves. The table keeps the first
+    word of each, so nothing is read to find out whether this is it.
     """
-    if actor.id is None or not dossier.workflow.declaring or actor.id in dossier.declared:
+    if actor.id is None or not dossier.workflow.declaring:
         return
     if actor.id in dossier.assigned():
         declare(entries, dossier, actor.id, "acted")

@@ -41,6 +41,8 @@ KIN = """
 SELECT (SELECT p.number FROM item p WHERE p.id = %(parent)s) AS parent,
   (SELECT coalesce(jsonb_agg(c.number ORDER BY c.id), '[]') FROM item c
     WHERE c.parent_id = %(item)s) AS children,
+  (SELECT coalesce(jsonb_agg(q.account ORDER BY q.account), '[]') FROM item_declaration n
+    JOIN person q ON q.id = n.person_id WHERE n.item_id = %(item)s) AS declared,
   (SELECT coalesce(jsonb_object_agg(k.deadline_id || ' ' || k.rung, k.climbed_at), '{}')
     FROM climb k WHERE k.deadline_id = ANY(%(clocks)s)) AS climbed,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'kind', a.kind, 'size', a.size, 'scan',
@@ -129,7 +131,7 @@ def _shown(
         "due_at": min(dues, default=None),
         "data": data,
         "assignees": [office.people[person].account for person in dossier.assigned()],
-        "declared": sorted(office.people[person].account for person in dossier.declared),
+        "declared": kin["declared"],
         "deadlines": [_deadline(desk, dossier, clock, kin["climbed"]) for clock in dossier.clocks],
         "available": [
             {

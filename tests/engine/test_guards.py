@@ -58,7 +58,6 @@ ROW: dict[str, Any] = dict.fromkeys(("parent_id", "closed_at", "code_hash")) | {
     "rung": 0,
     "clocks": [],
     "duties": [],
-    "declared": [],
 }
 OFFICE = Office(1, UNITS, PEOPLE, {"head": ((5, 1),)}, (), ())
 
