@@ -22,8 +22,9 @@ import orjson
 from engine.administration.record import verify_office
 from engine.database import Database, execute, migrate
 from engine.errors import BanjieError, Refused
-from engine.journal import verify
+from engine.verification import verify
 from engine.walls import create_roles
+from workflows import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,8 +94,8 @@ def restore(url: str, folder: Path, home: Path) -> tuple[Contents, list[str]]:
     found = _contents(url)
     database = Database(url, 1)
     try:
+        faults = verify(database, catalog).faults
         with database.transaction() as session:
-            _, faults = verify(session)
             faults += verify_office(session)[1]
     finally:
         database.close()

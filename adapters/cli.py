@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,20 +136,76 @@ def log_() -> None:
 
 
 @app.command()
-def verify() -> None:
-    """核对记录链 · Verify the journal and the record of the office against what stands."""
-    from engine import journal
-    from engine.administration.record import verify_office
+def verify(
+    witness: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="见证人的文件 · the file of a witness"),
+    ] = None,
+) -> None:
+    """核对全部记录 · Verify the record: every chain, item and commitment, the log, its checkpoints."""
+    from functools import partial
 
-    with office_of() as office, office.database.transaction() as session:
-        count, faults = journal.verify(session)
-        entries, strays = verify_office(session)
-    faults += strays
-    for fault in faults:
+    from engine import verification
+    from workflows import catalog
+
+    settings = Settings()
+    known = verification.evidence(settings.checkpoints_path, witness)
+    with office_of(settings) as office:
+        found = verification.verify(
+            office.database, partial(catalog, settings.workflows), known, os.cpu_count() or 1
+        )
+    for fault in found.faults:
         complain(fault)
-    say(f"机构变更 {entries} 条 · {entries} changes of the office checked")
-    say(f"核对 {count} 条记录,{len(faults)} 处不符 · {count} events checked, {len(faults)} faults")
-    raise typer.Exit(FAULTY if faults else DONE)
+    say(
+        f"核对 {found.events} 条记录、总账 {found.leaves} 条(待列 {found.waiting})、"
+        f"检查点 {found.checkpoints} 个,{len(found.faults)} 处不符 · {found.events} events checked, "
+        f"{found.leaves} in the log, {found.checkpoints} checkpoints, {len(found.faults)} faults"
+    )
+    raise typer.Exit(FAULTY if found.faults else DONE)
+
+
+@app.command()
+def witness(
+    address: Annotated[
+        str, typer.Argument(help="总账在何处 · where the log is: http(s)://… or postgresql://…")
+    ],
+    key: Annotated[
+        Path | None, typer.Option(help="见证人的私钥文件 · the witness's key, made once")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="见证人的文件 · what it has seen")] = None,
+    log_key: Annotated[str, typer.Option(help="本机关公布的公钥 · the office's public key")] = "",
+) -> None:
+    """见证:核对总账只增不改后副署 · Cosign the log's head where the log only grew.
+
+    由另一方在自己的机器上定时运行。Run by a second party, on a machine of its own, by a timer.
+    """
+    from datetime import UTC, datetime
+
+    from adapters.witnessing import source
+    from engine.checkpoints import FILE, CheckpointFile
+    from engine.keys import ENDING, Keyring
+    from engine.signatures import COSIGNED, Signer, read_verifier
+    from engine.witness import attest
+
+    place = Settings().home / "witness"
+    key, file = key or place / f"witness{ENDING}", file or place / FILE
+    if key.suffix != ENDING:
+        raise typer.BadParameter(
+            f"私钥文件名须以 {ENDING} 结尾 · the key file must end in {ENDING}"
+        )
+    keyring = Keyring(key.parent)
+    keyring.check()
+    signer = Signer(keyring.key(key.stem, make=True), COSIGNED)
+    kept = CheckpointFile(file.parent, file.name)
+    if log_key:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept.introduce(read_verifier(log_key))
+    with source(address, log_key) as found:
+        head = attest(found, signer, kept, datetime.now(UTC))
+    if head is None:
+        say("总账没有新的检查点 · no new checkpoint")
+    else:
+        say(f"已副署 {head.size} 条({head.origin})· cosigned {head.size} events of {head.origin}")
 
 
 @app.command()

@@ -83,9 +83,9 @@ class Signed(NamedTuple):
 class CheckpointFile:
     """The file of checkpoints in a folder, and beside it the public keys that sign them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = FILE) -> None:
         self.folder = folder
-        self.path = folder / FILE
+        self.path = folder / name
 
     def notes(self) -> list[str]:
         """Every note in it, oldest first. What a power cut left half written is left out."""

@@ -115,7 +115,7 @@ def verify_item(number: str, events: Sequence[Mapping[str, Any]], birth: bytes) 
 
 
 VERIFY = """
-SELECT i.number, i.state, i.seq AS item_seq, i.head, i.workflow AS item_workflow,
+SELECT i.number, i.entered_at, i.state, i.seq AS item_seq, i.head, i.workflow AS item_workflow,
   i.version AS item_version, i.id, i.unit_id, i.family_id, i.parent_id, i.mandatory, i.sealed,
   i.channel, i.received_at, i.outside_key, CASE WHEN e.seq = i.seq THEN d.data END AS facts, e.*
 FROM item i LEFT JOIN event e ON e.item_id = i.id LEFT JOIN item_data d ON d.item_id = i.id
@@ -143,24 +143,43 @@ def verify(session: Session, batch: int = 2000) -> tuple[int, list[str]]:
         for row in execute(session, ORPHANS)
     ]
     count = 0
-    row = execute(session, "SELECT coalesce(max(id), 0) AS last FROM item").fetchone()
-    last = row["last"] if row else 0
-    for after in range(0, last, batch):
-        chains: dict[str, list[dict[str, Any]]] = {}
-        for event in execute(session, VERIFY, {"after": after, "upto": after + batch}):
-            chains.setdefault(event["number"], []).append(event)
-        for number, events in chains.items():
-            if events[0]["seq"] is not None:
-                count += len(events)
-            if fault := _item_fault(number, events):
-                found.append(fault)
-        found += broken_commitments(session, after, after + batch)
-        found += [
-            f"{row['number']}: 第{row['seq']}条记录所附文书被改动。"
-            f"A letter drafted with event {row['seq']} was changed."
-            for row in execute(session, LETTERS, (after, after + batch))
-        ]
+    for after in range(0, last_item(session), batch):
+        chains = chains_of(session, after, after + batch)
+        read, faults = examine(session, chains, after, after + batch)
+        count += read
+        found += faults
     return count, found
+
+
+def last_item(session: Session) -> int:
+    """The highest id of an item, 0 where there is none."""
+    row = execute(session, "SELECT coalesce(max(id), 0) AS last FROM item").fetchone()
+    return row["last"] if row else 0
+
+
+def chains_of(session: Session, after: int, upto: int) -> dict[str, list[dict[str, Any]]]:
+    """The events of the items with ids in (after, upto] by number, in order, each with columns of its
+    item; an item without events has one row without a seq.
+    """
+    chains: dict[str, list[dict[str, Any]]] = {}
+    for event in execute(session, VERIFY, {"after": after, "upto": upto}):
+        chains.setdefault(event["number"], []).append(event)
+    return chains
+
+
+def examine(
+    session: Session, chains: Mapping[str, Sequence[Mapping[str, Any]]], after: int, upto: int
+) -> tuple[int, list[str]]:
+    """Check the items with ids in (after, upto]: events read, and a sentence for each fault."""
+    found = [fault for each in chains.items() if (fault := _item_fault(*each))]
+    found += broken_commitments(session, after, upto)
+    found += [
+        f"{row['number']}: 第{row['seq']}条记录所附文书被改动。"
+        f"A letter drafted with event {row['seq']} was changed."
+        for row in execute(session, LETTERS, (after, upto))
+    ]
+    read = sum(len(events) for events in chains.values() if events[0]["seq"] is not None)
+    return read, found
 
 
 def _item_fault(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
@@ -173,6 +192,9 @@ def _item_fault(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
     stands = (tail["state"], bytes(tail["head"]), tail["item_workflow"], tail["item_version"])
     if stands != (tail["to_state"], bytes(tail["hash"]), tail["workflow"], tail["version"]):
         return f"{number}: 事项与末条记录不符。The item differs from its last event."
+    entered = next(e["at"] for e in reversed(events) if e["from_state"] != e["to_state"])
+    if tail["entered_at"] != entered:
+        return f"{number}: 进入本环节的时间与记录不符。The moment it came to its state was changed."
     known: dict[str, Any] = {}
     for event in events:
         if event["act"] not in NO_FACTS:

@@ -38,6 +38,7 @@ WITH taken AS (
 SELECT t.item_id, t.seq, i.number, e.hash
 FROM taken t JOIN item i ON i.id = t.item_id
   JOIN event e ON e.item_id = t.item_id AND e.seq = t.seq
+WHERE NOT EXISTS (SELECT FROM log_leaf l WHERE l.item_id = t.item_id AND l.seq = t.seq)
 ORDER BY t.item_id, t.seq
 """
 APPENDED = """
