@@ -104,12 +104,12 @@ class CheckpointFile:
             with self.path.open("rb") as file:
                 whole = file.seek(0, os.SEEK_END) <= TAIL
                 file.seek(0 if whole else -TAIL, os.SEEK_END if not whole else os.SEEK_SET)
-                text = file.read().decode(errors="replace")
+                text = file.read().decode(errors="surrogateescape")
         except FileNotFoundError:
             return None, 0
         begins = None if whole else BETWEEN.search(text)
         notes, half = _whole(text[begins.end() :] if begins else text)
-        return (notes[-1] if notes else None), len(half.encode())
+        return (notes[-1] if notes else None), len(half.encode(errors="surrogateescape"))
 
     def verifiers(self) -> list[Verifier]:
         """The keys whose signatures count here: today's and former ones."""
