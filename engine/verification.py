@@ -187,7 +187,8 @@ def _share(
     row = execute(session, "SELECT pg_export_snapshot() AS name").fetchone()
     url = database.pool.url.render_as_string(hide_password=False)
     spawn = multiprocessing.get_context("spawn")  # a fork would share this connection
-    with spawn.Pool(processes, _begin, (url, row["name"] if row else "", catalog)) as pool:
+    own = (url, database.role, database.principal, row["name"] if row else "", catalog)
+    with spawn.Pool(processes, _begin, own) as pool:
         found = pool.apply_async(_log_here)
         parts = pool.imap_unordered(_items_here, ranges, chunksize=4)
         return list(parts), found.get()
@@ -201,8 +202,11 @@ class _Bench:
     rules: Derivation
 
 
-def _begin(url: str, snapshot: str, catalog: Callable[[], Catalog]) -> None:
-    _Bench.database, _Bench.snapshot = Database(url, 1), snapshot
+def _begin(
+    url: str, role: str | None, principal: str, snapshot: str, catalog: Callable[[], Catalog]
+) -> None:
+    _Bench.database = Database(url, 1, role=role, principal=principal)
+    _Bench.snapshot = snapshot
     with _here() as session:
         _Bench.rules = Derivation(session, catalog())
 

@@ -19,6 +19,7 @@ from engine.database import Database, execute
 from engine.derivation import Derivation
 from engine.signatures import Signer
 from engine.verification import Evidence, evidence, verify, verify_here
+from engine.walls import VERIFIER
 from tests.casebook import Casebook, day, opened
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Archive:
     def __init__(self, book: Casebook, folder: Path) -> None:
         self.book = book
         self.folder = folder
+        self.mighty = Database(book.url, 1)
         self.known = Evidence()
         self.numbers: list[str] = []
 
@@ -152,7 +154,7 @@ class Archive:
 
     def faults(self, edit: str, place: int = 0) -> list[str] | None:
         """What is found after an edit that is taken back at once; None where it changed nothing."""
-        with taken_back(self.book.database) as session:
+        with taken_back(self.mighty) as session:
             parts = [execute(session, part, {"place": place}) for part in edit.split("; ")]
             if any(part.rowcount for part in parts):
                 return verify_here(session, self.rules, self.known).faults
@@ -180,6 +182,7 @@ def archive(
         found = Archive(book, tmp_path_factory.mktemp("checkpoints"))
         found.live()
         yield found
+        found.mighty.close()
 
 
 def test_an_untouched_record_verifies(archive: Archive) -> None:
@@ -250,7 +253,7 @@ def _rebuild(session: Session, size: int) -> None:
 
 def _forge(archive: Archive, forge: Callable[[Session], None]) -> list[str]:
     """What is found after forgery by somebody who computes everything anew; taken back."""
-    with taken_back(archive.book.database) as session:
+    with taken_back(archive.mighty) as session:
         forge(session)
         return verify_here(session, archive.rules, archive.known).faults
 
@@ -298,7 +301,7 @@ def test_a_role_that_may_only_read_can_verify(archive: Archive) -> None:
     """Nothing is written, so an auditor needs no more than SELECT."""
     book = archive.book
     role = f"auditor_{uuid4().hex[:8]}"
-    book.run(f"CREATE ROLE {role} LOGIN PASSWORD 'only-reads' IN ROLE pg_read_all_data")
+    book.run(f"CREATE ROLE {role} LOGIN PASSWORD 'only-reads' IN ROLE {VERIFIER}")
     try:
         place = book.url.rpartition("@")[2]
         pool = Database(f"postgresql://{role}:only-reads@{place}", 1)
