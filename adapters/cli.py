@@ -157,9 +157,12 @@ def verify(
     for fault in found.faults:
         complain(fault)
     say(
-        f"核对 {found.events} 条记录、总账 {found.leaves} 条(待列 {found.waiting})、"
-        f"检查点 {found.checkpoints} 个,{len(found.faults)} 处不符 · {found.events} events checked, "
-        f"{found.leaves} in the log, {found.checkpoints} checkpoints, {len(found.faults)} faults"
+        f"总账 {found.leaves} 条,待列 {found.waiting} 条,检查点 {found.checkpoints} 个"
+        f" · {found.leaves} in the log, {found.waiting} waiting, {found.checkpoints} checkpoints"
+    )
+    say(
+        f"核对 {found.events} 条记录,{len(found.faults)} 处不符"
+        f" · {found.events} events checked, {len(found.faults)} faults"
     )
     raise typer.Exit(FAULTY if found.faults else DONE)
 

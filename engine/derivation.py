@@ -76,6 +76,8 @@ class Derivation:
         )
         for item in execute(session, ITEMS, span).fetchall():
             events = chains.get(item["number"], ())
+            if (item["workflow"], item["version"]) not in self.desk.catalog.bound:
+                continue  # of a program newer than this one; its chain and its place were judged
             running = [Clock.of_row(row["clock"]) for row in clocks.get(item["id"], ())]
             for wrong in (
                 self._closing(item, events),
