@@ -146,6 +146,7 @@ def verify(
     from functools import partial
 
     from engine import verification
+    from engine.administration.record import verify_office
     from workflows import catalog
 
     settings = Settings()
@@ -154,17 +155,21 @@ def verify(
         found = verification.verify(
             office.database, partial(catalog, settings.workflows), known, os.cpu_count() or 1
         )
-    for fault in found.faults:
+        with office.database.transaction() as session:
+            entries, strays = verify_office(session)
+    faults = [*found.faults, *strays]
+    for fault in faults:
         complain(fault)
+    say(f"机构变更 {entries} 条 · {entries} changes of the office checked")
     say(
         f"总账 {found.leaves} 条,待列 {found.waiting} 条,检查点 {found.checkpoints} 个"
         f" · {found.leaves} in the log, {found.waiting} waiting, {found.checkpoints} checkpoints"
     )
     say(
-        f"核对 {found.events} 条记录,{len(found.faults)} 处不符"
-        f" · {found.events} events checked, {len(found.faults)} faults"
+        f"核对 {found.events} 条记录,{len(faults)} 处不符"
+        f" · {found.events} events checked, {len(faults)} faults"
     )
-    raise typer.Exit(FAULTY if found.faults else DONE)
+    raise typer.Exit(FAULTY if faults else DONE)
 
 
 @app.command()
