@@ -185,7 +185,6 @@ def tidy() -> None:
         OLD_TRIES,
         OLD_PROOFS,
         _OLD_GUESSES,
-        _OLD_ROUNDS,
     )
     for statement in nobodys:
         deleted = 1
@@ -308,11 +307,6 @@ DELETE FROM portal_session WHERE ctid = ANY(ARRAY(
 _OLD_GUESSES = """
 DELETE FROM throttle WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM throttle WHERE failed_at < now() - interval '1 day' LIMIT 1000))
-"""
-
-_OLD_ROUNDS = """
-DELETE FROM sign_on WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM sign_on WHERE expires_at < now() LIMIT 1000))
 """
 
 app = create_app(Settings())

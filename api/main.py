@@ -37,6 +37,7 @@ from api import (
     referrals,
     reveals,
     rolls,
+    sign_on,
     staff_access,
     stalls,
     submissions,
@@ -139,6 +140,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             room.router, dependencies=[Depends(refuse_undeclared), Depends(refuse_strange_filters)]
         )
     app.include_router(pages.router)
+    app.include_router(sign_on.router)
     app.include_router(receipts.router)
     app.include_router(health.router, include_in_schema=False)
     pages.serve_description(app, api)

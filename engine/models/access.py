@@ -104,17 +104,6 @@ class Throttle(Base):
     failed_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class SignOn(Base):
-    """A visit to the issuer under way; taken once, for ten minutes."""
-
-    __tablename__ = "sign_on"
-
-    state_digest: Mapped[bytes] = mapped_column(primary_key=True)
-    nonce: Mapped[str]
-    verifier: Mapped[bytes]  # of PKCE, sealed
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-
-
 class AccessEvent(Base):
     """What happened at the door: ids and words of the program only; append-only."""
 

@@ -98,15 +98,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("throttle_failed_at"), "throttle", ["failed_at"])
     op.create_table(
-        "sign_on",
-        sa.Column("state_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("nonce", sa.Text(), nullable=False),
-        sa.Column("verifier", sa.LargeBinary(), nullable=False),
-        sa.Column("expires_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("state_digest", name=op.f("sign_on_key")),
-    )
-    op.create_index(op.f("sign_on_expires_at"), "sign_on", ["expires_at"])
-    op.create_table(
         "access_event",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("at", MOMENT, server_default=NOW, nullable=False),
@@ -127,7 +118,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TRIGGER person_shuts_doors ON person")
     op.execute("DROP FUNCTION shut_doors()")
-    for table in ("access_event", "sign_on", "throttle", "api_token", "recovery_code"):
+    for table in ("access_event", "throttle", "api_token", "recovery_code"):
         op.drop_table(table)
     op.drop_table("second_factor")
     op.drop_table("login")
