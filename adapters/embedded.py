@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Postgres", "ServerError", "Valkey", "servers"]
 
-# Durability is not for sale; logs tell no person's data (reliability: no statement, no parameter).
+# Durability is not for sale; logs tell no person's data: no statement, no parameter, no detail, and no
+# error of a statement at all, whose first line may quote a value already (log_min_messages: what is
+# above ERROR is LOG, FATAL and PANIC). What went wrong is told by whoever sent the statement.
 _POSTGRES_SETTINGS: Mapping[str, str] = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -45,6 +47,10 @@ _POSTGRES_SETTINGS: Mapping[str, str] = {
     "max_connections": "60",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_statement": "none",
+    "log_duration": "off",
+    "log_min_duration_statement": "-1",
+    "log_min_messages": "log",
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
     "log_parameter_max_length": "0",

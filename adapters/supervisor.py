@@ -6,7 +6,7 @@ that nobody talks to something that has gone; all of it within twenty seconds.
 
 A child that dies is started again, after 1, 2, 4 … 30 seconds; so is a server. Each child writes to
 `<home>/log/<name>.log`. Addresses with passwords reach the children as secret files in `<home>/run`,
-not as arguments and not in their environment.
+not as arguments and not in their environment, even where ours had them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from adapters.ballast import lay_ballast
 from adapters.embedded import Postgres, ServerError, Valkey
 from adapters.place import make_home
 from adapters.server import dies_with_us
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+SECRET = ("database_url", "redis_url", "smtp_url")
+"""Settings with passwords: the children read them from files, whatever way they came to us."""
 _ROOT = Path(__file__).resolve().parent.parent
 _LOG_BYTES = 20_000_000
 _LONGEST_PAUSE = 30.0
@@ -242,16 +245,21 @@ def _start_servers(office: _Office, stack: ExitStack) -> Path:
             stack.callback(server.stop)
             url = server.start()
             office.servers.append(server)
-            if isinstance(server, Postgres):  # the children never learn the owner's password
+            if isinstance(server, Postgres):
+                lay_ballast(server.place.folder)
+                # the children never learn the owner's password
                 office.settings = office.settings.model_copy(update={"owner_url": SecretStr(url)})
                 url = server.app_url("banjie")
-            path = secrets / f"banjie_{name}"
-            path.unlink(missing_ok=True)
+            office.settings = office.settings.model_copy(update={name: SecretStr(url)})
+    for name in SECRET:
+        secret: SecretStr | None = getattr(office.settings, name)
+        path = secrets / f"banjie_{name}"
+        path.unlink(missing_ok=True)
+        if secret is not None:
+            stack.callback(path.unlink, missing_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(url)
-            stack.callback(path.unlink, missing_ok=True)
-            office.settings = office.settings.model_copy(update={name: SecretStr(url)})
+                file.write(secret.get_secret_value())
     return secrets
 
 
@@ -296,11 +304,14 @@ def _children(settings: Settings, secrets: Path) -> list[_Child]:
     """The three programs, in the order in which they stop."""
     cores = os.cpu_count() or 1
     named = os.environ.get("BANJIE_SECRETS_DIR", "/run/secrets")
+    hidden = {f"BANJIE_{name.upper()}" for name in (*SECRET, "owner_url")}
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in hidden},
         "BANJIE_HOME": str(settings.home),
         "BANJIE_SECRETS_DIR": f"{secrets}{os.pathsep}{named}",
         "PYTHONUNBUFFERED": "1",
+        # said before the worker can log: that it runs as root, which `make run` as root asked for
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
         "PYTHONPATH": str(_ROOT),
     }
     # The children work in the checkout; a path that was relative to us must not change its meaning.

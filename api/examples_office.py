@@ -79,8 +79,8 @@ CLOCK = {"now": "2026-12-09T16:05:07+08:00", "offset": 1382400.0}
 ALIVE = {"status": "alive"}
 READY = {
     "status": "ready",
-    "sweep": {"oldest": 0.0, "due": 0},
-    "outbox": {"oldest": 1.4, "due": 2, "waiting": 0, "leased": 1},
+    "sweep": {"oldest": 0.0},
+    "outbox": {"oldest": 60.0},
     "durable": True,
 }
 

@@ -449,12 +449,18 @@ class Alive(BaseModel):
     status: Literal["alive"]
 
 
+class Lateness(BaseModel):
+    """Seconds by which the oldest is late, in whole minutes: 0 below a minute."""
+
+    oldest: float
+
+
 class Ready(BaseModel):
-    """The database answers; how far the sweep and the outbox are behind, in seconds and counts."""
+    """The database answers; by how much the sweep and the outbox are late."""
 
     status: Literal["ready"]
-    sweep: dict[str, float]
-    outbox: dict[str, float]
+    sweep: Lateness
+    outbox: Lateness
     durable: bool
 
 

@@ -248,7 +248,7 @@ def _translated(error: Exception) -> Exception:  # noqa: PLR0911 - a table of ca
         return Busy("数据库暂不可用,请稍后再试。The database is away; try again shortly.")
     if (named := VIOLATIONS.get(cause.diag.constraint_name or "")) is not None:
         return named()
-    return DatabaseFault(f"{type(cause).__name__} {state} {cause.diag.constraint_name or ''}")
+    return DatabaseFault(type(cause).__name__, state, cause.diag.constraint_name)
 
 
 def passing(error: Exception) -> bool:
@@ -257,6 +257,14 @@ def passing(error: Exception) -> bool:
 
 
 class DatabaseFault(BanjieError):
-    """The database refused in a way Banjie has no name for; the values are left out on purpose."""
+    """The database refused in a way Banjie has no name for; the values are left out on purpose.
+
+    ``sqlstate`` and ``constraint`` are for the log.
+    """
 
     code = "database-fault"
+
+    def __init__(self, kind: str, sqlstate: str = "", constraint: str | None = None) -> None:
+        super().__init__(f"{kind} {sqlstate} {constraint or ''}".strip())
+        self.sqlstate = sqlstate
+        self.constraint = constraint

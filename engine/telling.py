@@ -200,10 +200,10 @@ def told_of(error: BaseException) -> dict[str, str]:
         if where:
             found[name] = _spot(where[-1].filename, where[-1].lineno or 0)
     cause = getattr(error, "orig", None) or error
-    diagnosis = getattr(cause, "diag", None)
+    diagnosis = getattr(cause, "diag", cause)
     for name, value in (
         ("sqlstate", getattr(cause, "sqlstate", None)),
-        ("constraint", getattr(diagnosis, "constraint_name", None)),
+        ("constraint", getattr(diagnosis, "constraint_name", getattr(cause, "constraint", None))),
     ):
         if value:
             found[name] = str(value)

@@ -68,6 +68,13 @@ class Served:
                 return refused.code, _small(refused.headers), refused.read()
 
 
+def free_port() -> int:
+    """A port nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def _small(headers: Message) -> dict[str, str]:
     """Headers by their names in small letters."""
     return {name.lower(): value for name, value in headers.items()}
@@ -76,8 +83,7 @@ def _small(headers: Message) -> dict[str, str]:
 @contextmanager
 def serving(home: Path, database_url: str, **settings: str) -> Iterator[Served]:
     """A counter that answers, ended in the end. `settings` without their BANJIE_."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     log = home / "counter.log"
     with log.open("ab") as file:
         process = subprocess.Popen(

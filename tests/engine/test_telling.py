@@ -165,7 +165,8 @@ def test_a_database_error_is_told_by_state_and_constraint(database_url: str) -> 
         raw.execute("SELECT 1 / 0")
     assert told_of(plain.value)["sqlstate"] == "22012"
     assert told_of(Busy(SECRET))["code"] == "busy"
-    assert told_of(DatabaseFault(SECRET))["error"] == "DatabaseFault"
+    fault = told_of(DatabaseFault("CheckViolation", "23514", "item_is_sound"))
+    assert (fault["sqlstate"], fault["constraint"]) == ("23514", "item_is_sound")
 
 
 DYING = """
