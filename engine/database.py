@@ -113,6 +113,13 @@ VIOLATIONS: Mapping[str, Callable[[], BanjieError]] = {
     "person_certificate_once": lambda: Refused(
         "该执法证号已登记在他人名下。This certificate is somebody else's; check its number."
     ),
+    "role_proposal_open_once": lambda: Refused(
+        "同样的变更已在等待批准,请先处理那一项。"
+        "The same change waits for approval already; decide that one first."
+    ),
+    "proposal_is_decided_once": lambda: Refused(
+        "此项已有决定,请重新查看。This was decided already; look again."
+    ),
     "answer_key": lambda: Busy("同一请求正在办理,请稍候。The same request is being answered."),
 }
 """What a named constraint means to the person whose act it refused."""
