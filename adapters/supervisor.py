@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-SECRET = ("database_url", "redis_url", "smtp_url")
+SECRET = ("database_url", "redis_url", "smtp_url", "oidc_client_secret")
 """Settings with passwords: the children read them from files, whatever way they came to us."""
 _ROOT = Path(__file__).resolve().parent.parent
 _LOG_BYTES = 20_000_000
