@@ -114,13 +114,21 @@ OURS = {
     "item_is_never_removed",
     "item_only_moves_on",
     "journal_is_append_only",
+    "legal_hold_once",
+    "letters_are_kept",
+    "payload_is_erased_in_two_steps",
+    "payload_is_held",
+    "reveal_asked_once",
+    "reveal_by_the_unbarred",
+    "reveal_is_decided_once",
     "api_token_token_digest_once",
     "attachment_is_evidence",
     "conflict_only_ends",
     "login_token_digest_once",
     "office_is_never_removed",
 }
-"""What no act of a person can meet unless the program is wrong: answered as a fault of ours."""
+"""What no act of a person can meet unless the program is wrong (a secret drawn twice, a rule of the
+vault that is asked under the item's lock first): answered as a fault of ours."""
 
 
 def test_every_constraint_that_people_can_meet_has_its_sentence(database_url: str) -> None:
@@ -144,5 +152,7 @@ def test_every_constraint_that_people_can_meet_has_its_sentence(database_url: st
         for name in re.findall(r"CONSTRAINT = ''?([a-z_]+)", path.read_text())
     }
     undecided = {name for name, kind in kinds.items() if kind in "ux"} | raised
-    assert undecided - set(VIOLATIONS) == OURS
+    assert sorted(undecided - set(VIOLATIONS) - OURS) == []
+    assert sorted(OURS - undecided) == []
+    assert not OURS & set(VIOLATIONS)
     assert set(VIOLATIONS) <= set(kinds) | raised
