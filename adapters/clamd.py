@@ -49,7 +49,11 @@ class Clamd:
             return socket.create_connection(place, timeout=WAIT)
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         line.settimeout(WAIT)
-        line.connect(self.place.path)
+        try:
+            line.connect(self.place.path)
+        except OSError:
+            line.close()
+            raise
         return line
 
     def _answer(self, line: socket.socket) -> str:

@@ -8,6 +8,7 @@ values of that event: whoever erases those has erased the file, wherever a copy 
 from __future__ import annotations
 
 import uuid
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import effects
@@ -224,13 +225,16 @@ class Found(NamedTuple):
     key: bytes
 
     def open(self, store: Store, *, original: bool = False) -> Opened:
-        """The copy, or where there is none the file itself. Raises Busy, SealBroken."""
+        """The copy, or where there is none the file itself; its first block has been opened, so that a
+        fault is met before anything is sent. Raises Busy, SealBroken.
+        """
         kind = KINDS[self.row["kind"]]
         copied = self.row["copy"] is not None and not original
         name = self.row["copy"] if copied else self.row["original"]
         size = self.row["copy_size"] if copied else self.row["size"]
         blocks = unseal(self.key, COPY if copied else ORIGINAL, store.get(name))
-        return Opened(kind, self.name, size, blocks)
+        first = next(blocks)
+        return Opened(kind, self.name, size, chain([first], blocks))
 
 
 def find(
@@ -275,8 +279,14 @@ def _found(
     row = execute(session, ONE, (id_, dossier.id)).fetchone()
     if row is None or (public and not (row["from_public"] or row["to_public"])):
         raise NotFound("没有这个附件,请核对。There is no such attachment; check its id.")
-    if row["erased_at"] is not None:
+    kept = personal_of(dossier.vault, [row["seq"]]).get(row["seq"])
+    if row["erased_at"] is not None or kept is None:
         raise Refused("附件已依法删除。This attachment was erased, as the law has it.")
+    if not kept:
+        raise Refused(
+            "本事项的个人信息已限制处理,附件不再提供。"
+            "The personal data of this item are restricted; its files are shown no more."
+        )
     if row["scan"] == "infected":
         raise Refused(
             "附件查出病毒,已隔离,不予提供;请让提交人另行提供。"
@@ -289,12 +299,6 @@ def _found(
             "warned=true and open it on a machine set apart.",
             flags=row["flags"],
             scan=row["scan"],
-        )
-    kept = personal_of(dossier.vault, [row["seq"]])[row["seq"]]
-    if not kept:
-        raise Refused(
-            "本事项的个人信息已限制处理,附件不再提供。"
-            "The personal data of this item are restricted; its files are shown no more."
         )
     name = _name(dossier, actor, row, kept[LABEL])
     return Found(row, name, bytes.fromhex(kept[SEALED_WITH]))

@@ -12,7 +12,7 @@ from engine import effects
 from engine.attachments import ACT, personal_of, text_for
 from engine.database import execute
 from engine.entries import Entries
-from engine.errors import BanjieError, Busy
+from engine.errors import BanjieError, Busy, Unscannable
 from engine.people import SYS
 from engine.record import record, settle
 from engine.sealing import ORIGINAL, SEALED_WITH, unseal
@@ -73,7 +73,9 @@ def _judged(
     try:
         with database.transaction() as session:
             vault = Vault(session, desk.keyring, row["item_id"])
-            kept = personal_of(vault, [row["seq"]])[row["seq"]]
+            kept = personal_of(vault, [row["seq"]]).get(row["seq"])
+        if not kept:
+            raise Unscannable("the key of this file is gone")
         key = bytes.fromhex(kept[SEALED_WITH])
         found = scanner.scan(unseal(key, ORIGINAL, store.get(row["original"])))
     except Busy:
