@@ -269,7 +269,7 @@ def test_erasing_leaves_the_event_and_nothing_else(
 
 
 def test_without_its_key_an_object_is_noise(desk: Desk, number: str, settings: Settings) -> None:
-    """Changed, cut off or swapped objects are not served; nor is anything once the vault's key went."""
+    """An object that was swapped for another is not served: no key opens it but its own."""
     made = [give(desk, "intake", number, PLAIN).json()["items"][0] for _ in range(2)]
     first, second = left(settings)
     place = f"/items/{number}/attachments"
@@ -281,11 +281,6 @@ def test_without_its_key_an_object_is_noise(desk: Desk, number: str, settings: S
     for each in made:
         fault = desk.look("intake", f"{place}/{each['id']}")
         assert (fault.status_code, fault.json()["type"]) == (500, "/problems/seal-broken")
-    item = desk.one("SELECT id FROM item WHERE number = %s", number)
-    with desk.worker.transaction() as session:
-        execute(session, "DELETE FROM vault.payload WHERE item_id = %s", (item,))
-        execute(session, "DELETE FROM vault.data_key WHERE item_id = %s", (item,))
-    assert desk.look("intake", f"{place}/{made[0]['id']}").status_code == 409
 
 
 @pytest.mark.parametrize(
