@@ -168,6 +168,10 @@ def test_every_answer_wears_the_headers(desk: Desk) -> None:
         assert "no-store" in answer.headers["cache-control"]
 
 
+DRY = {"/submissions/track", "/items/{number}/foresight"}
+"""What is sent to these is only asked: nothing is written."""
+
+
 def test_the_description_is_complete(desk: Desk) -> None:
     """Every operation has words, examples where it takes a body, and its problems."""
     document = describe(desk.app.routes[-1].app)  # type: ignore[attr-defined]
@@ -189,8 +193,8 @@ def test_the_description_is_complete(desk: Desk) -> None:
                 assert {"400", "413", "415", "422"} <= set(operation["responses"]), place
             if method == "post":
                 names = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
-                assert "idempotency-key" in names or path == "/submissions/track", place
-                if path.startswith("/items/{number}"):
+                assert "idempotency-key" in names or path in DRY, place
+                if path.startswith("/items/{number}") and path not in DRY:
                     assert "if-match" in names, place
     assert desk.client.get("/openapi.json").json() == desk.client.get("/api/v1/openapi.json").json()
 

@@ -34,6 +34,11 @@ SAME = "0199c0de-7c1f-7000-8000-5f0e9d1c2b3a"
 ACCUSED, HEAD_OF_UNIT, RECUSED = "handler1", "branch1_head", "handler2"
 BARRED = (ACCUSED, HEAD_OF_UNIT, RECUSED)
 WHOLE_HOUSE = {
+    "/sessions": "the asker's own logins, begun at different moments",
+    "/sessions/current": "the same",
+    "/credentials": "the asker's own means of access",
+    "/credentials/tokens": "the same",
+    "/access-events": "the house's own logins",
     "/log/checkpoint": "the size of the log counts all events of the house, and tells of no item",
     "/log/consistency": "the same",
     "/readyz": "how far the whole office is behind",
@@ -198,7 +203,7 @@ def _body(operation: dict[str, Any], number: str) -> Any:
     return example
 
 
-UNSAID = ("/sessions", "/practice", "/portal/challenge", "/submissions", "/office")
+UNSAID = ("/sessions", "/credentials", "/practice", "/portal/challenge", "/submissions", "/office")
 """Acts that change the world for the calls after them, or are drawn anew: each is compared, once."""
 
 
