@@ -100,8 +100,9 @@ def user_add(
     else:
         password = sys.stdin.readline().rstrip("\n")
     newcomer = Newcomer(account, name, unit, tuple(role), email, certified_until, password)
-    with office_of() as office:
-        add_user(office.database, office.casework.catalog, newcomer)
+    settings = Settings()
+    with office_of(settings) as office:
+        add_user(office.database, office.casework.catalog, newcomer, sample=settings.sample)
     say(f"已添加 {account} · added")
 
 

@@ -19,6 +19,7 @@ from engine.administration.words import faults
 from engine.codes import hash_code
 from engine.database import execute
 from engine.errors import DeliveryError, Invalid, Refused, Undeliverable
+from engine.passwords import SHORTEST, refusal_of
 from engine.people import read_office
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from engine.people import Office, UnitEntry
 
 __all__ = ["Newcomer", "add_endpoint", "add_unit", "add_user", "export_office", "import_office"]
-
-SHORTEST_PASSWORD = 12
 
 
 class Newcomer(NamedTuple):
@@ -57,10 +56,15 @@ def add_unit(
     )
 
 
-def add_user(database: Database, declared: Catalog, newcomer: Newcomer) -> None:
-    """Add somebody with roles and password. Raises Invalid with every fault, Refused."""
+def add_user(
+    database: Database, declared: Catalog, newcomer: Newcomer, *, sample: bool = False
+) -> None:
+    """Add somebody with roles and password. Raises Invalid with every fault, Refused.
+
+    In a `sample` office, whose passwords are published, a password need only be long.
+    """
     known = known_roles(declared)
-    errors = [*_faults(newcomer)]
+    errors = [*_faults(newcomer, sample=sample)]
     pairs = [role.partition("@")[::2] for role in newcomer.roles]
     errors += [
         (
@@ -100,16 +104,12 @@ def _add(
         roles.change(register, newcomer.account, role, unit or newcomer.unit, granted=True)
 
 
-def _faults(newcomer: Newcomer) -> list[tuple[str, str]]:
+def _faults(newcomer: Newcomer, *, sample: bool) -> list[tuple[str, str]]:
     given = {"account": newcomer.account, "name": newcomer.name, "email": newcomer.email}
     found = faults(given)
-    if len(newcomer.password) < SHORTEST_PASSWORD:
-        found.append(
-            (
-                "password",
-                f"口令至少{SHORTEST_PASSWORD}位。Give at least {SHORTEST_PASSWORD} characters.",
-            )
-        )
+    refusal = refusal_of(newcomer.password, newcomer.account, newcomer.name)
+    if refusal is not None and not (sample and len(newcomer.password) >= SHORTEST):
+        found.append(("password", refusal))
     if newcomer.certified_until is not None:
         try:
             date.fromisoformat(newcomer.certified_until)

@@ -343,7 +343,8 @@ def test_a_real_office_is_set_up_from_nothing(bare: Shell) -> None:
     assert "--under" in bare.refused("unit", "add", "KE", "某科")
     bare.well("unit", "add", "KE", "某科", "--under", "JU")
     head = ("user", "add", "wang", "--name", "王某", "--unit", "某科", "--role", "unit_head")
-    assert "password" in bare.refused(*head, said="kurz\n")
+    for common in ("kurz", "password1234", "wang2026wang"):
+        assert "password" in bare.refused(*head, said=f"{common}\n")
     bare.well(*head, "--role", "handler@JU", "--email", "w@example.cn", said="lang genug 123\n")
     assert "already" in bare.refused(*head, said="lang genug 123\n")
     assert "handler" in bare.refused(*head[:3], *head[3:-1], "boss", said="lang genug 123\n")
