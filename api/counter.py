@@ -327,11 +327,15 @@ def answered(session: Session, ask: Ask | None, deed: Callable[[], Given]) -> Gi
 
 
 async def refuse_strange_filters(request: Request) -> None:
-    """Refuse a query parameter nobody asked for: a filter misspelt would silently filter nothing.
-    Raises Invalid.
+    """Refuse a query parameter nobody asked for, or given twice: a filter misspelt would silently
+    filter nothing, and of two values one would silently count. Raises Invalid.
     """
     if not request.query_params:
         return
+    if len(request.query_params.multi_items()) > len(request.query_params):
+        raise Invalid(
+            [("/", "同一参数出现两次,请删去一个。A parameter stands twice; leave one out.")]
+        )
     operation = describe(request.app)["paths"][request.scope["route"].path][request.method.lower()]
     parameters = operation.get("parameters", [])
     known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}

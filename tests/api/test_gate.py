@@ -69,6 +69,15 @@ def test_json_has_one_meaning_or_is_refused(desk: Desk, name: str) -> None:
     assert len(refused.text) < 4000 or name == "as many names as fit"
 
 
+def test_a_parameter_given_twice_is_refused(desk: Desk) -> None:
+    """Which of two values counts is nobody's to guess; the same value twice is no better."""
+    mine = desk.headers("intake")
+    for query in ("limit=1&limit=2", "limit=1&limit=1", "state=received&limit=1&state=closed"):
+        refused = desk.client.get(f"/api/v1/items?{query}", headers=mine)
+        assert refused.status_code == 422, query
+    assert desk.client.get("/api/v1/items?limit=1&state=received", headers=mine).status_code == 200
+
+
 def test_plain_json_is_taken(desk: Desk) -> None:
     """Depth up to what a form may have, whole numbers of 18 digits, fractions, any text."""
     body = b'{"workflow": "grievance", "data": {"narrative": "\\ud83d\\ude00", "x": %s}}'
