@@ -25,7 +25,7 @@ check: setup ## format, lint, types, import contracts, migrations = models, docs
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -q -n 0 -p no:randomly $(wildcard tests/test_migrations.py tests/test_docs.py tests/test_compose.py) \
+	@$(BIN)/pytest -q -n 0 -p no:randomly $(wildcard tests/test_migrations.py tests/test_docs.py tests/test_compose.py tests/test_source.py tests/test_security.py) \
 	  tests/api/test_permits.py::test_every_route_has_a_line_and_every_line_a_route
 
 fmt: setup ## format and repair what can be repaired

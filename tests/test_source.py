@@ -22,7 +22,7 @@ ROOMS = ("adapters", "api", "engine", "workflows")
 SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|ALTER|CREATE|DROP|GRANT|WHERE|VALUES)\b")
 
 ASKS_OUTSIDE = {
-    "httpx": {"adapters.outbound", "adapters.webhook", "api.issuer"},
+    "httpx": {"adapters.outbound", "adapters.webhook", "adapters.witnessing", "api.issuer"},
     "smtplib": {"adapters.mail"},
     "urllib.request": {"adapters.supervisor"},
     "socket": {
@@ -42,7 +42,7 @@ ASKS_OUTSIDE = {
     "webbrowser": set(),
 }
 """Who may open a connection, and with what: webhooks through the guard, mail, the counter's own health,
-the office's login provider, the scanner of files."""
+the office's login provider, the scanner of files, the second party's witness."""
 
 FROM_DATA = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "importlib.resources.files"}
 NEVER_CALLED = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "tempfile.mktemp"}
@@ -226,11 +226,11 @@ def test_everything_is_logged_through_one_door() -> None:
                 assert "error" in event.fields, where
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_every_event_is_told_somewhere(event: str) -> None:
+def test_every_event_is_told_somewhere() -> None:
     """No line of the table is left over."""
     said = "".join(ast.unparse(tree) for tree in trees().values())
-    assert f"tell('{event}'" in said or f"'{event}' if " in said or f"else '{event}'" in said
+    ways = ("tell('{}'", "'{}' if ", "else '{}'")
+    assert not [e for e in EVENTS if not any(way.format(e) in said for way in ways)]
 
 
 def test_no_pattern_of_ours_can_be_made_slow() -> None:
