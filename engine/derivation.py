@@ -7,7 +7,7 @@ The due date of a running clock is counted anew from its start, span, pauses and
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
@@ -18,23 +18,19 @@ from engine.record import due_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
     from engine.catalog import Catalog
+    from engine.journal import Chain
 
     Row = Mapping[str, Any]
 
 PUT_OFF = timedelta(days=2)
 """A clock whose item could not be moved is asked again after an hour or a day; never later."""
 
-ITEMS = """
-SELECT id, number, workflow, version, state, parent_id, received_at, closed_at, rung,
-  nullif(due_at, 'infinity') AS due_at, subject_unit_id, now() + practice_offset AS now
-FROM item CROSS JOIN bureau WHERE id > %s AND id <= %s
-"""
+NOW = "SELECT now() + practice_offset AS now FROM bureau"
 CLOCKS = """
 SELECT item_id, to_jsonb(c) AS clock FROM deadline c
 WHERE item_id > %s AND item_id <= %s AND stopped_at IS NULL ORDER BY id
@@ -64,18 +60,19 @@ class Derivation:
     def __init__(self, session: Session, catalog: Catalog) -> None:
         self.desk = Desk(catalog)
         self.calendar: Calendar = read_calendar(session)
+        row = execute(session, NOW).fetchone()
+        self.now: datetime = row["now"] if row else datetime.max.replace(tzinfo=UTC)
         self.units = {r["code"]: r["id"] for r in execute(session, "SELECT id, code FROM unit")}
 
     def examine(
-        self, session: Session, chains: Mapping[str, Sequence[Row]], after: int, upto: int
+        self, session: Session, chains: Sequence[Chain], after: int, upto: int
     ) -> Iterator[str]:
         """A sentence for each item of (after, upto] whose rows are not what its events say."""
         span = (after, upto)
         clocks, duties, climbs = (
             _by_item(execute(session, statement, span)) for statement in (CLOCKS, DUTIES, CLIMBS)
         )
-        for item in execute(session, ITEMS, span).fetchall():
-            events = chains.get(item["number"], ())
+        for item, events in chains:
             if (item["workflow"], item["version"]) not in self.desk.catalog.bound:
                 continue  # of a program newer than this one; its chain and its place were judged
             running = [Clock.of_row(row["clock"]) for row in clocks.get(item["id"], ())]
@@ -123,7 +120,7 @@ class Derivation:
         for clock in running:
             shown = (clock.due_on, clock.due_at, clock.next_rung_at)
             clockwork.project(clock)
-            latest = max(filter(None, (clock.next_rung_at, item["now"] + PUT_OFF)))
+            latest = max(filter(None, (clock.next_rung_at, self.now + PUT_OFF)))
             if shown[:2] != (clock.due_on, clock.due_at) or not _rings(
                 shown[2], clock.next_rung_at, latest
             ):

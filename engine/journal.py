@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -25,11 +25,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    Row = Mapping[str, Any]
+
 BIRTH = (
     *("id", "unit_id", "family_id", "parent_id", "mandatory", "sealed", "channel"),
     *("received_at", "outside_key"),
 )
 """What an item is for ever, beside the number, workflow and version that every event names."""
+
+
+class Chain(NamedTuple):
+    """An item's row, with what is known of it, and its events in order."""
+
+    item: Row
+    events: Sequence[Row]
 
 
 @dataclass(slots=True)
@@ -92,20 +101,20 @@ def _canonical(event: Event) -> bytes:
     )
 
 
+_COLUMNS = (
+    *("seq", "workflow", "version", "act", "from_state", "to_state", "actor_id", "role", "at"),
+    *("data", "commitment", "hash"),
+)
+
+
 def verify_item(number: str, events: Sequence[Mapping[str, Any]], birth: bytes) -> str | None:
     """What is wrong with an item's events (rows of `event` in order of seq) that begin with the
     digest of its birth, or None.
     """
     previous = birth
     for at, row in enumerate(events, 1):
-        event = Event(
-            number,
-            *(
-                row[name]
-                for name in ("seq", "workflow", "version", "act", "from_state", "to_state")
-            ),
-            *(row[name] for name in ("actor_id", "role", "at", "data", "commitment", "hash")),
-        )
+        columns = (row[name] for name in _COLUMNS)
+        event = Event(number, *columns)
         if event.seq != at:
             return f"{number}: 第{at}条记录缺失。Event {at} is missing."
         if digest(event, previous) != bytes(event.hash):
@@ -114,12 +123,16 @@ def verify_item(number: str, events: Sequence[Mapping[str, Any]], birth: bytes) 
     return None
 
 
-VERIFY = """
-SELECT i.number, i.entered_at, i.state, i.seq AS item_seq, i.head, i.workflow AS item_workflow,
-  i.version AS item_version, i.id, i.unit_id, i.family_id, i.parent_id, i.mandatory, i.sealed,
-  i.channel, i.received_at, i.outside_key, CASE WHEN e.seq = i.seq THEN d.data END AS facts, e.*
-FROM item i LEFT JOIN event e ON e.item_id = i.id LEFT JOIN item_data d ON d.item_id = i.id
-WHERE i.id > %(after)s AND i.id <= %(upto)s ORDER BY i.id, e.seq
+ITEMS = """
+SELECT i.id, i.number, i.state, i.seq, i.head, i.workflow, i.version, i.unit_id, i.family_id,
+  i.parent_id, i.mandatory, i.sealed, i.channel, i.received_at, i.entered_at, i.outside_key,
+  i.closed_at, i.rung, nullif(i.due_at, 'infinity') AS due_at, i.subject_unit_id, d.data AS facts
+FROM item i LEFT JOIN item_data d ON d.item_id = i.id
+WHERE i.id > %s AND i.id <= %s ORDER BY i.id
+"""
+EVENTS = """
+SELECT item_id, seq, workflow, version, act, from_state, to_state, actor_id, role, at, data,
+  commitment, hash FROM event WHERE item_id > %s AND item_id <= %s ORDER BY item_id, seq
 """
 ORPHANS = (
     "SELECT DISTINCT item_id FROM event e WHERE NOT EXISTS (SELECT FROM item WHERE id = e.item_id)"
@@ -157,48 +170,48 @@ def last_item(session: Session) -> int:
     return row["last"] if row else 0
 
 
-def chains_of(session: Session, after: int, upto: int) -> dict[str, list[dict[str, Any]]]:
-    """The events of the items with ids in (after, upto] by number, in order, each with columns of its
-    item; an item without events has one row without a seq.
-    """
-    chains: dict[str, list[dict[str, Any]]] = {}
-    for event in execute(session, VERIFY, {"after": after, "upto": upto}):
-        chains.setdefault(event["number"], []).append(event)
-    return chains
+def chains_of(session: Session, after: int, upto: int) -> list[Chain]:
+    """The items with ids in (after, upto], each with its events in order."""
+    events: dict[int, list[Row]] = {}
+    for event in execute(session, EVENTS, (after, upto)).fetchall():
+        events.setdefault(event["item_id"], []).append(event)
+    items = execute(session, ITEMS, (after, upto)).fetchall()
+    return [Chain(item, events.get(item["id"], [])) for item in items]
 
 
 def examine(
-    session: Session, chains: Mapping[str, Sequence[Mapping[str, Any]]], after: int, upto: int
+    session: Session, chains: Sequence[Chain], after: int, upto: int
 ) -> tuple[int, list[str]]:
     """Check the items with ids in (after, upto]: events read, and a sentence for each fault."""
-    found = [fault for each in chains.items() if (fault := _item_fault(*each))]
+    found = [fault for chain in chains if (fault := _item_fault(chain))]
     found += broken_commitments(session, after, upto)
     found += [
         f"{row['number']}: 第{row['seq']}条记录所附文书被改动。"
         f"A letter drafted with event {row['seq']} was changed."
         for row in execute(session, LETTERS, (after, upto))
     ]
-    read = sum(len(events) for events in chains.values() if events[0]["seq"] is not None)
-    return read, found
+    return sum(len(chain.events) for chain in chains), found
 
 
-def _item_fault(number: str, events: Sequence[Mapping[str, Any]]) -> str | None:
+def _item_fault(chain: Chain) -> str | None:
     """What is wrong with an item and its events together, or None."""
-    tail = events[-1]
-    if events[0]["seq"] is None or tail["item_seq"] != tail["seq"]:
+    item, events = chain
+    number = item["number"]
+    if not events or item["seq"] != events[-1]["seq"]:
         return f"{number}: 记录被截断。The end of its journal is missing."
-    if fault := verify_item(number, events, birth_digest(tail)):
+    if fault := verify_item(number, events, birth_digest(item)):
         return fault
-    stands = (tail["state"], bytes(tail["head"]), tail["item_workflow"], tail["item_version"])
+    tail = events[-1]
+    stands = (item["state"], bytes(item["head"]), item["workflow"], item["version"])
     if stands != (tail["to_state"], bytes(tail["hash"]), tail["workflow"], tail["version"]):
         return f"{number}: 事项与末条记录不符。The item differs from its last event."
     entered = next(e["at"] for e in reversed(events) if e["from_state"] != e["to_state"])
-    if tail["entered_at"] != entered:
+    if item["entered_at"] != entered:
         return f"{number}: 进入本环节的时间与记录不符。The moment it came to its state was changed."
     known: dict[str, Any] = {}
     for event in events:
         if event["act"] not in NO_FACTS:
             known |= event["data"]
-    if tail["facts"] != known:
+    if item["facts"] != known:
         return f"{number}: 事项内容与记录不符。What is kept of the item is not what its events say."
     return None

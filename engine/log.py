@@ -35,7 +35,7 @@ WITH taken AS (
   DELETE FROM log_queue WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM log_queue ORDER BY item_id, seq LIMIT %s))
   RETURNING item_id, seq)
-SELECT t.item_id, t.seq, i.number, e.hash
+SELECT DISTINCT t.item_id, t.seq, i.number, e.hash
 FROM taken t JOIN item i ON i.id = t.item_id
   JOIN event e ON e.item_id = t.item_id AND e.seq = t.seq
 WHERE NOT EXISTS (SELECT FROM log_leaf l WHERE l.item_id = t.item_id AND l.seq = t.seq)

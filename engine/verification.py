@@ -246,7 +246,7 @@ def _read_log(session: Session) -> _Found:
         )
     for start in range(0, lengths["leaves"], LEAVES):
         expected = start
-        for row in execute(session, PART, (start, start + LEAVES)):
+        for row in execute(session, PART, (start, start + LEAVES)).fetchall():
             found.faults += _judge_leaf(found, row, expected)
             expected = row["position"] + 1
     found.faults += [
