@@ -73,6 +73,7 @@ def create_app(settings: Settings) -> Celery:
             "deliver": {"task": "deliver", "schedule": 5.0},
             "append": {"task": "append", "schedule": 3.0},
             "publish": {"task": "publish", "schedule": float(EVERY)},
+            "verify": {"task": "verify", "schedule": 300.0},
             "scan": {"task": "scan", "schedule": 5.0},
             "tidy": {"task": "tidy", "schedule": 3600.0},
             "depart": {"task": "depart", "schedule": 3600.0},
@@ -109,6 +110,7 @@ def create_app(settings: Settings) -> Celery:
     app.task(name="deliver")(deliver)
     app.task(name="append")(append)
     app.task(name="publish")(publish)
+    app.task(name="verify")(verify)
     app.task(name="scan")(scan)
     app.task(name="tidy")(tidy)
     app.task(name="depart")(depart)
@@ -152,6 +154,15 @@ def publish() -> None:
     # a beat that comes a little early signs all the same
     _, faults = sign(rooms.database, rooms.signer, rooms.checkpoints, every=EVERY / 2)
     for fault in faults:
+        tell("record.doubted", sentence=fault)
+
+
+def verify() -> None:
+    """Verify some of the items, drawn anew each time, and say loudly what is wrong."""
+    from engine.verification import spot_check
+
+    rooms = open_rooms()
+    for fault in spot_check(rooms.database, rooms.casework.catalog):
         tell("record.doubted", sentence=fault)
 
 

@@ -297,6 +297,18 @@ def test_a_tail_cut_off_everywhere_is_found_by_the_file(archive: Archive) -> Non
         archive.known = without
 
 
+def test_the_worker_finds_an_edit_by_itself(book: Casebook) -> None:
+    """Every five minutes it looks at some items; in a small office at all of them."""
+    number = book.assigned()
+    book.assigned()
+    catalog = book.casework.catalog
+    assert verification.spot_check(book.database, catalog) == []
+    book.run("SET session_replication_role = replica")
+    book.run("UPDATE event SET role = 'head' WHERE item_id = %s", book.item(number)["id"])
+    (fault,) = verification.spot_check(book.database, catalog)
+    assert fault.startswith(number)
+
+
 def test_a_role_that_may_only_read_can_verify(archive: Archive) -> None:
     """Nothing is written, so an auditor needs no more than SELECT."""
     book = archive.book
