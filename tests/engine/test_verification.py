@@ -305,8 +305,9 @@ def test_the_worker_finds_an_edit_by_itself(book: Casebook) -> None:
     assert verification.spot_check(book.database, catalog) == []
     book.run("SET session_replication_role = replica")
     book.run("UPDATE event SET role = 'head' WHERE item_id = %s", book.item(number)["id"])
-    (fault,) = verification.spot_check(book.database, catalog)
-    assert fault.startswith(number)
+    faults = verification.spot_check(book.database, catalog)
+    assert faults
+    assert all(fault.startswith(number) for fault in faults)
 
 
 def test_a_role_that_may_only_read_can_verify(archive: Archive) -> None:
