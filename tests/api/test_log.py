@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import uvicorn
 
@@ -192,3 +193,41 @@ def test_the_script_proves_a_receipt_against_the_real_server(
         )
     assert (done.returncode, "Proved" in done.stdout) == ((1, False) if forged else (0, True)), done
     assert bool(done.stderr) == forged
+
+
+def test_a_witness_reads_the_log_over_http(desk: Desk, tmp_path: Path) -> None:
+    """As the other party's timer runs it: cosigned, nothing new, and refused once another past is
+    shown, with exit 1 and a sentence; its file then stays as it was.
+    """
+    submitted(desk)
+    keep(desk)
+    key, file = tmp_path / "own" / "witness.key", tmp_path / "own" / "seen.txt"
+
+    def witness(address: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("banjie")), "witness", address]
+        return subprocess.run(
+            [*command, "--key", str(key), "--file", str(file)],
+            env={"BANJIE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    with served(desk) as address:
+        first, second = witness(address), witness(address)
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+        assert "cosigned" in first.stdout
+        assert "no new checkpoint" in second.stdout
+        seen = file.read_bytes()
+        submitted(desk)
+        with psycopg.connect(desk.url, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("DELETE FROM checkpoint")
+            connection.execute("UPDATE log_node SET hash = sha256(hash)")
+        counter = desk.app.state.counter
+        log.sequence(counter.database)
+        publish(counter.database, counter.signer, tmp_path / "elsewhere", every=0)
+        refused = witness(address)
+    assert refused.returncode == 1
+    assert "rewritten" in refused.stderr
+    assert file.read_bytes() == seen
