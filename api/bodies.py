@@ -7,10 +7,9 @@ reader chooses differently; so what is not plain is refused before anybody reads
 from __future__ import annotations
 
 import json
+from asyncio import timeout
 from math import isfinite
 from typing import TYPE_CHECKING, Any
-
-from anyio import fail_after
 
 from api import problems
 from engine.errors import Invalid
@@ -35,7 +34,7 @@ async def read(headers: Headers, receive: Receive, most: int = MOST_BYTES) -> by
     if not told.isdecimal() or int(told[:20]) > most:
         raise _too_large(most)
     try:
-        with fail_after(SECONDS):
+        async with timeout(SECONDS):
             return await _gather(receive, most)
     except TimeoutError:
         raise problems.TooSlow(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -59,12 +60,14 @@ class Room:
         """Whether there is room for more than the database needs to stay on its feet."""
         if not self.reserve:
             return True
-        servers = self.home / "servers"  # a link where the data lie elsewhere
-        try:
-            disk = os.statvfs(servers if servers.exists() else self.home)
-        except OSError:
-            return True  # no state folder, no room to measure
-        return disk.f_bavail * disk.f_frsize >= self.reserve
+        for place in (
+            f"{self.home}/servers",
+            f"{self.home}",
+        ):  # a link where the data lie elsewhere
+            with suppress(OSError):
+                disk = os.statvfs(place)
+                return disk.f_bavail * disk.f_frsize >= self.reserve
+        return True  # no state folder, no room to measure
 
 
 class Gate:

@@ -35,6 +35,8 @@ __all__ = ["EVENTS", "FIELDS", "asking", "name_asker", "take_over", "tell"]
 
 LONGEST = 300
 """Characters of a value that are kept."""
+SHORTEST = 11
+"""Characters of the shortest value that is masked, a mobile number."""
 
 
 class Unlisted(Exception):
@@ -344,9 +346,12 @@ def _tame(_logger: object, _method: str, line: EventDict) -> EventDict:
 
 def tamed(value: str) -> str:
     """A value fit to stand in a log."""
+    plain = value.isascii() and value.isprintable()
+    if plain and len(value) < SHORTEST:
+        return value
     if len(value) > LONGEST:
         value = f"{value[:LONGEST]}…"
-    if not (value.isascii() and value.isprintable()):
+    if not plain:
         value = _BAD.sub(lambda found: f"\\u{{{ord(found[0]):04x}}}", value)
     return value if _UUID.fullmatch(value) else _PERSONAL.sub("***", value)
 
