@@ -122,7 +122,7 @@ def follow(desk: Desk, dossier: Dossier, actor: Actor) -> list[int]:
 
 def unheeded(dossier: Dossier) -> list[int]:
     """Who is bound by a declared conflict of interest to somebody accused in the family, or to the
-    unit complained of, and is not barred yet. What binds one of two people binds the other.
+    unit complained of, and is not barred yet. What a registrar wrote down binds both of two people.
     """
     if not dossier.office.conflicts:
         return []
@@ -134,7 +134,6 @@ def unheeded(dossier: Dossier) -> list[int]:
             found += [person] if other in units else []
         else:
             found += [person] if other in accused else []
-            found += [other] if person in accused else []
     return [person for person in dict.fromkeys(found) if person not in dossier.barred]
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from engine.database import execute
-from engine.roster import Roster
+from engine.roster import BELONGING, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -148,8 +148,13 @@ class Office:
         path = self.above(unit)
         return any(name == role and scope in path for name, scope in self.roles(person))
 
+    def units_of(self, person: int) -> tuple[int, ...]:
+        """The units somebody belongs to: their home, and those they head or handle for."""
+        held = (unit for role, unit in self.roles(person) if role in BELONGING)
+        return tuple(dict.fromkeys((self.people[person].unit_id, *held)))
+
     def shut_out_of(self, subject_unit: int | None) -> frozenset[int]:
-        """Everybody whose home lies in the unit complained of; of the whole bureau nobody is."""
+        """Everybody who belongs to the unit complained of; of the whole bureau nobody is."""
         if subject_unit is None or subject_unit == self.root:
             return NOBODY
         found = self._shut_out.get(subject_unit)
@@ -157,7 +162,7 @@ class Office:
             found = self._shut_out[subject_unit] = frozenset(
                 person.id
                 for person in self.people.values()
-                if self.within(person.unit_id, subject_unit)
+                if any(self.within(unit, subject_unit) for unit in self.units_of(person.id))
             )
         return found
 
@@ -260,7 +265,12 @@ def read_office(session: Session) -> Office:
         session,
         "SELECT person_id, CASE WHEN other_unit_id IS NULL THEN 'person' ELSE 'unit' END AS kind,"
         " coalesce(other_person_id, other_unit_id) AS other FROM officer_conflict"
-        " WHERE ended_on IS NULL AND outside IS NULL ORDER BY id",
+        " WHERE ended_on IS NULL AND outside IS NULL UNION ALL"
+        # one's own word binds oneself; the other is bound by what somebody else looked into, or
+        # whoever expects to be accused would declare himself related to all who could look into it
+        " SELECT other_person_id, 'person', person_id FROM officer_conflict"
+        " WHERE ended_on IS NULL AND other_person_id IS NOT NULL AND declared_by <> person_id"
+        " ORDER BY 1, 2, 3",
     )
     return Office(
         revision=revision["office_revision"] if revision else 0,

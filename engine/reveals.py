@@ -186,7 +186,10 @@ def note_view(
     dossier = desk.look(session, number, actor)
     row = _row(session, dossier, reveal)
     if row["requester_id"] != actor.id or not row["shown"]:
-        return _state(dossier, _row(session, dossier, reveal))
+        return _state(dossier, row)
+    # the row says so, and a hand at the database may have written it: the journal must say so too
+    if execute(session, GRANTED, {**row, "reveal": str(reveal)}).fetchone() is None:
+        return _state(dossier, {**row, "shown": False})
     dossier = desk.hold(session, number, actor)
     if not may_work(dossier, actor) or not dossier.vault.latest().names.issuperset(row["fields"]):
         return _state(dossier, _row(session, dossier, reveal))
@@ -357,6 +360,13 @@ SELECT id, item_id FROM vault.reveal
 WHERE status = 'asked' AND lapses_at <= coalesce(%(now)s::timestamptz,
   (SELECT now() + practice_offset FROM bureau))
 ORDER BY lapses_at LIMIT 100
+"""
+GRANTED = """
+SELECT FROM event g JOIN event a ON a.item_id = g.item_id AND a.act = 'reveal_request'
+  AND a.data ->> 'reveal' = %(reveal)s AND a.actor_id = %(requester_id)s
+WHERE g.item_id = %(item_id)s AND g.act = 'reveal_grant' AND g.data ->> 'reveal' = %(reveal)s
+  AND a.data -> 'fields' = to_jsonb(%(fields)s::text[])
+  AND g.actor_id IS NOT DISTINCT FROM %(approver_id)s
 """
 RECORDED = """
 SELECT data ->> 'reveal' AS reveal FROM event

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+BELONGING = ("handler", "unit_head")
+"""Roles whose bearers belong to the unit they hold them for, wherever their home is."""
 CHAIN = ("handler", "unit_head", "deputy", "head", "party_group", "liaison", "discipline")
 """Who is told next when nobody of a role may be told: a push never ends in nothing."""
 
@@ -52,10 +54,13 @@ class Roster:
         return around in self.above(unit)
 
     def shut_out(self, subject: str | None) -> People:
-        """Whose home lies in the unit complained of; of the bureau as a whole nobody is."""
+        """Who belongs to the unit complained of; of the bureau as a whole nobody does."""
         if subject is None or self.units.get(subject) is None:
             return NOBODY
-        return frozenset(p for p, home in self.people.items() if self.within(home, subject))
+        held = ((p, unit) for p, role, unit in self.memberships if role in BELONGING)
+        return frozenset(
+            p for p, unit in (*self.people.items(), *held) if self.within(unit, subject)
+        )
 
     def there(self, people: Iterable[str], barred: People) -> People:
         """Those who are present (or their substitutes) and not barred."""

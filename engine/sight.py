@@ -1,7 +1,7 @@
 """Who sees what, as SQL: the same rule as `Desk.sees`, for lists that must not load what they hide.
 
 A person sees an item by a role that watches its workflow and whose scope covers its unit, or by a
-duty on it; never where the family bars them or the unit complained of is above their home. Scopes
+duty on it; never where the family bars them or they belong to the unit complained of. Scopes
 are few and equal for most workflows, so they become a handful of (workflows, units) pairs.
 """
 
@@ -143,7 +143,14 @@ def sight(desk: Desk, house: House, actor: Actor) -> Sight:
             for (versions, units), names in groups.items()
             if units
         ),
-        above=tuple(unit for unit in office.above(person.unit_id) if unit != office.root),
+        above=tuple(
+            dict.fromkeys(
+                unit
+                for own in office.units_of(person.id)
+                for unit in office.above(own)
+                if unit != office.root
+            )
+        ),
         confided=tuple(sorted(confided)),
         deciding=tuple(sorted(deciding)),
         covered=_covered(

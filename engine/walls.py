@@ -181,9 +181,12 @@ _FUNCTIONS = (
       END IF;
       me := substr(principal, 8)::integer;
       IF complained_of IS NOT NULL AND EXISTS (
-        SELECT FROM public.person p JOIN public.unit_above a ON a.unit_id = p.unit_id
+        SELECT FROM (SELECT p.unit_id FROM public.person p WHERE p.id = me UNION ALL
+          SELECT m.unit_id FROM public.membership m
+          WHERE m.person_id = me AND m.role IN ('handler', 'unit_head')) o
+        JOIN public.unit_above a ON a.unit_id = o.unit_id
         JOIN public.unit u ON u.id = a.above_id
-        WHERE p.id = me AND a.above_id = complained_of AND u.parent_id IS NOT NULL) THEN
+        WHERE a.above_id = complained_of AND u.parent_id IS NOT NULL) THEN
         RETURN false;
       END IF;
       IF EXISTS (SELECT FROM public.item_duty b WHERE b.person_id = me AND b.family_id = of_family

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from engine.administration.register import ADMIN, days_of
-from engine.administration.roles import clash
+from engine.administration.roles import GUARDING, STAND_IN, clash
 from engine.database import execute
 from engine.errors import Invalid, NotFound, Refused
 
@@ -120,7 +120,13 @@ def _demand_lawful(
     """Raise Refused where somebody could not stand in for somebody on all of these days."""
     office = register.office
     roles = [role for role, _ in office.roles(person.id)]
-    found = clash(roles, [role for role, _ in office.roles(stand_in.id)])
+    borne = {role for role, _ in office.roles(stand_in.id)}
+    found = clash(roles, sorted(borne))
+    guarded = [
+        role
+        for role in roles
+        if role in GUARDING and register.actor and not borne & STAND_IN.get(role, {role})
+    ]
     until = stand_in.certified_until
     if stand_in.id == person.id:
         why = "不能代理自己。Nobody stands in for himself."
@@ -132,6 +138,11 @@ def _demand_lawful(
         why = (
             f"代理人的角色 {found[1]} 与被代理的角色 {found[0]} 不相容。"
             f"The substitute's role {found[1]} excludes {found[0]}, which they would act in."
+        )
+    elif guarded:
+        why = (
+            f"角色 {guarded[0]} 须两人授予,代理人须已有该角色。"
+            f"The role {guarded[0]} takes two people to give; only who bears it stands in for it."
         )
     elif CERTIFIED & set(roles) and (until is None or until < last_on):
         why = (

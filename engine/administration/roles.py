@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from engine.administration.register import Register
     from engine.people import PersonEntry, UnitEntry
 
-GUARDING = frozenset({ADMIN, "liaison", "discipline"})
-"""Roles whose every change a second person confirms: who holds them can shut the others out."""
+GUARDING = frozenset({ADMIN, HEAD, "deputy", "liaison", "discipline"})
+"""Roles whose every change a second person confirms: who holds them can shut the others out, confirm
+what an administrator proposed, or grant reveals."""
+STAND_IN = {HEAD: frozenset({HEAD, "deputy"})}
+"""Who may stand in for such a role besides those who bear it: standing in must not be a way round."""
 ALONE = {"auditor": "audit", ADMIN: "administration", "discipline": "discipline"}
 """Roles of a kind of their own: whoever bears one bears none of another kind (等保: separate
 administrators; domain 2.1: auditors write nothing, the discipline office stands outside)."""

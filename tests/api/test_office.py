@@ -293,3 +293,37 @@ def test_the_record_says_who_changed_what(desk: Desk) -> None:
     assert (events[0]["before"]["name"], events[0]["after"]["name"]) == ("王建国", "改")
     assert "password_hash" not in events[0]["after"]
     assert desk.look("handler1", "/office/events").status_code == 403
+
+
+@pytest.mark.parametrize("role", ["admin", "head", "deputy", "liaison", "discipline"])
+def test_one_administrator_alone_makes_nobody_who_could_confirm_or_grant(
+    desk: Desk, role: str
+) -> None:
+    """A new account of his own making gets no role that decides on proposals or on reveals."""
+    new = {"account": "puppet", "name": "林木", "unit": "OFF", "confirm": True}
+    assert desk.send("admin", "/office/people", new).status_code == 201
+    ask = {"role": role, "unit": "BUR", "confirm": True}
+    asked = desk.send("admin", "/office/people/puppet/roles", ask).json()
+    assert asked["done"] is False, asked
+    by_hand = (
+        "WITH hand AS MATERIALIZED (SELECT set_config('banjie.office_actor', 'person:0', true))"
+        " INSERT INTO membership (person_id, role, unit_id) SELECT p.id, %s, u.id"
+        " FROM hand, person p, unit u WHERE p.account = 'puppet' AND u.code = 'BUR'"
+    )
+    with pytest.raises(psycopg.errors.IntegrityError, match="second person"):
+        desk.one(by_hand, role)
+
+
+@pytest.mark.parametrize(
+    ("absent", "refused", "taken"),
+    [("liaison", "office_head", "liaison2"), ("head", "office_head", "deputy")],
+)
+def test_standing_in_is_no_way_round_the_second_person(
+    desk: Desk, absent: str, refused: str, taken: str
+) -> None:
+    """Who stands in for the liaison or the head was given such a role by two people."""
+    day = (TODAY() + timedelta(days=3)).isoformat()
+    leave = {"account": absent, "first_on": day, "last_on": day, "confirm": True}
+    told = desk.send("admin", "/office/leave", {**leave, "substitute": refused})
+    assert told.status_code == 409, told.text
+    assert desk.send("admin", "/office/leave", {**leave, "substitute": taken}).status_code == 201

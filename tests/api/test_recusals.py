@@ -139,8 +139,8 @@ def test_what_would_be_lacking_is_told_before(desk: Desk) -> None:
 
 
 def test_a_declared_conflict_bars_whoever_declared_it(desk: Desk) -> None:
-    """Before the accusation or after it, a near relative of the accused knows nothing of the item;
-    what binds one of two people binds the other.
+    """Before the accusation or after it, a near relative of the accused knows nothing of the
+    item.
     """
     kin = {"ground": "near_relative", "person": "branch2_handler"}
     assert desk.send("handler2", "/office/conflicts", kin).status_code == 201
@@ -190,3 +190,21 @@ def test_revoking_the_last_role_asks_to_be_confirmed(desk: Desk) -> None:
             form["confirm"] = True
             assert desk.send("admin", f"/office/people/{account}/roles", form).status_code < 300
     assert any("无人可依法办理" in finding for finding in last)
+
+
+def test_who_expects_to_be_accused_binds_nobody_else(desk: Desk) -> None:
+    """His own word that he is related to everybody who could look into it keeps nobody out; what
+    the liaison wrote down does.
+    """
+    for account in ("handler1", "handler2", "head", "liaison", "unit_head"):
+        kin = {"ground": "near_relative", "person": account}
+        assert desk.send("branch1_handler", "/office/conflicts", kin).status_code == 201
+    known = {"account": "branch1_handler", "ground": "near_relative", "person": "law_hub"}
+    assert desk.send("liaison", "/office/conflicts", known).status_code == 201
+    number = desk.submit()["number"]
+    desk.move("intake", number, "register", {"matter": "conduct"})
+    named = {**ACCEPTANCE, "subject_officers_or_unknown": ["branch1_handler"]}
+    desk.move("unit_head", number, "accept", named)
+    for account in ("handler1", "handler2", "head", "liaison", "unit_head"):
+        assert desk.look(account, f"/items/{number}").status_code == 200, account
+    assert desk.look("law_hub", f"/items/{number}").status_code == 404

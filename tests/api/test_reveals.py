@@ -247,3 +247,21 @@ def test_somebody_barred_meanwhile_neither_grants_nor_sees(desk: Desk) -> None:
                 " WHERE i.number = %s AND p.account = 'intake'",
                 [number],
             )
+
+
+def test_a_grant_that_only_the_row_tells_shows_nothing(desk: Desk) -> None:
+    """Somebody with the database and a handler's login: without the second person's event the
+    vault stays shut.
+    """
+    number = desk.submit()["number"]
+    reveal = asked(desk, number)
+    with psycopg.connect(desk.url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE vault.reveal SET status = 'granted', decided_at = now(),"
+            " shown_until = now() + interval '10 minutes',"
+            " approver_id = (SELECT id FROM person WHERE account = 'liaison')"
+        )
+    seen = desk.look("intake", f"/items/{number}/reveals/{reveal}").json()
+    assert seen["data"] is None
+    assert acts(desk, number) == ["reveal_request"]

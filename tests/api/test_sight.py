@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from adapters.sample import PEOPLE
 from engine.boards import stalls
 from engine.people import Actor
@@ -75,3 +77,22 @@ def test_lists_show_what_may_be_seen(desk: Desk) -> None:
                 d.number for d in dossiers if d.number in allowed and d.rung > 0
             }, person.account
     assert min(hidden, shown) > 100
+
+
+def test_who_heads_a_unit_belongs_to_it_wherever_their_home_is(desk: Desk) -> None:
+    """The head of the audit section heads the service section too: what is brought against it he
+    neither finds nor moves, and somebody else hears of it.
+    """
+    number = desk.submit(respondent="SVC")["number"]
+    assert desk.look("unit_head", f"/items/{number}").status_code == 404
+    listed = desk.look("unit_head", "/items", q=number).json()["items"]
+    assert listed == []
+    wall = "SELECT set_config('banjie.principal', 'person:' || id, true) FROM person WHERE account = %s"
+    with psycopg.connect(desk.url) as connection:
+        connection.execute("SET LOCAL ROLE banjie_app")
+        for account, seen in (("unit_head", 0), ("chief_of_staff", 1)):
+            connection.execute(wall, (account,))
+            found = connection.execute("SELECT FROM item WHERE number = %s", (number,)).fetchall()
+            assert len(found) == seen, account
+    desk.move("intake", number, "register", {"matter": "conduct"})
+    assert desk.look("chief_of_staff", f"/items/{number}").status_code == 200

@@ -107,7 +107,7 @@ PROMISES = (
     CREATE TRIGGER person_revision_rises BEFORE UPDATE OF {PERSON} ON person
       FOR EACH ROW EXECUTE FUNCTION raise_revision()
     """,
-    # Nobody grants roles to himself, and the three roles that guard the others take two people.
+    # Nobody grants roles to himself, and the roles that guard the others take two people.
     """
     CREATE FUNCTION refuse_own_hand() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
@@ -118,7 +118,7 @@ PROMISES = (
         RAISE EXCEPTION 'nobody grants roles to himself'
           USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'role_never_from_ones_own_hand';
       END IF;
-      IF by_whom LIKE 'person:%' AND held.role IN ('admin', 'liaison', 'discipline')
+      IF by_whom LIKE 'person:%' AND held.role IN ('admin', 'head', 'deputy', 'liaison', 'discipline')
         AND NOT EXISTS (
           SELECT FROM role_proposal p
           WHERE (p.person_id, p.role, p.unit_id) = (held.person_id, held.role, held.unit_id)
