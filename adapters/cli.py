@@ -380,9 +380,10 @@ def backup(folder: Annotated[Path, typer.Argument(file_okay=False)]) -> None:
     with owner_url(settings) as url:
         held = back_up(url, folder, settings.home)
     say(
-        f"备份完成:{held.items} 件事项、{held.events} 条记录。密钥 {settings.secret_path} 不在其中,"
-        f"请另行保管 · backed up: {held.items} items, {held.events} events; "
-        "keep a copy of the key elsewhere"
+        f"备份完成:{held.items} 件事项、{held.events} 条记录 · "
+        f"backed up: {held.items} items, {held.events} events\n"
+        "以下不在其中,请另行保管 · not in it, keep copies elsewhere: "
+        f"{settings.secret_path} {settings.keys_path} {settings.checkpoints_path}"
     )
 
 

@@ -38,8 +38,9 @@ class Sentences(TyperGroup):
             told = type(error.orig).__name__
             state = getattr(error.orig, "sqlstate", None) or "-"
             complain(
-                f"数据库拒绝或连不上({told} {state}),请核对 BANJIE_DATABASE_URL。"
-                "The database refused or cannot be reached; check BANJIE_DATABASE_URL."
+                f"数据库拒绝或连不上({told} {state}),请核对 BANJIE_DATABASE_URL;建表、备份、恢复另需"
+                " BANJIE_OWNER_URL。The database refused or cannot be reached; check BANJIE_DATABASE_URL,"
+                " and for migrate, backup and restore BANJIE_OWNER_URL."
             )
         except ValidationError as error:
             faults = (

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from engine.witness import Source
 
+PROBLEM = "application/problem+json"
+"""What the office's own refusals come as; they say what to do."""
+
 TIMEOUT = 20.0
 """Seconds for each answer."""
 
@@ -42,7 +45,10 @@ class Office:
 
     def _ask(self, what: str, query: dict[str, int]) -> dict[str, Any]:
         try:
-            answer = self.client.get(f"/api/v1/log/{what}", params=query).raise_for_status().json()
+            told = self.client.get(f"/api/v1/log/{what}", params=query)
+            if told.headers.get("Content-Type") == PROBLEM:
+                raise Refused(f"未副署。Nothing was signed. {told.json().get('detail')}")
+            answer = told.raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
             raise Refused(
                 f"总账读不到({type(error).__name__}),未副署。"

@@ -6,7 +6,7 @@ JSON and problem details, and the root with the few pages. Both stand behind one
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -55,7 +55,7 @@ from engine.casework import Casework
 from engine.catalog import install
 from engine.checkpoints import CheckpointFile, compare
 from engine.codes import read_secret
-from engine.database import Database
+from engine.database import Database, DatabaseFault
 from engine.depot import Depot
 from engine.errors import BanjieError
 from engine.factors import Factors
@@ -65,12 +65,12 @@ from engine.sessions import Limits
 from engine.settings import Settings
 from engine.signatures import SIGNING, Signer
 from engine.store import open_store
-from engine.telling import tell
+from engine.telling import tell, told_of
 from engine.walls import APP
 from workflows import Prover, catalog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy.orm import Session
 
@@ -102,6 +102,11 @@ ROUTERS = (
     health,
 )
 
+UNPREPARED = (
+    "数据库拒绝或连不上,请先运行 banjie migrate,并核对 BANJIE_DATABASE_URL。"
+    "The database refused or cannot be reached; run `banjie migrate` first, and check BANJIE_DATABASE_URL."
+)
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The counter of an office.
@@ -122,8 +127,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         """Threads for all that the gate lets in and some for files; the workflows in the database."""
         current_default_thread_limiter().total_tokens = counter.settings.pool_size + 4
-        await run_sync(counter.database.perform, furnish)
-        await run_sync(_compare_record, counter)
+        with _telling_why():
+            await run_sync(counter.database.perform, furnish)
+            await run_sync(_compare_record, counter)
         yield
         counter.database.close()
 
@@ -153,6 +159,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         host=urlsplit(counter.settings.public_url).hostname or "",
     )
     return app
+
+
+@contextmanager
+def _telling_why() -> Iterator[None]:
+    """Say why nobody is served: the server below logs no words of what ends its start."""
+    try:
+        yield
+    except BanjieError as error:
+        sentence = UNPREPARED if isinstance(error, DatabaseFault) else str(error)
+        tell("stopped", sentence=sentence, **told_of(error))
+        raise
 
 
 def _compare_record(counter: Counter) -> None:

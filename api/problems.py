@@ -233,7 +233,7 @@ async def refuse_request(request: Request, error: Exception) -> Response:
         pointer = "".join(f"/{_name(part)}" for part in path)
         found.append({"pointer": pointer, "in": str(where), "detail": _sentence(complaint)})
     invalid = Invalid([])
-    invalid.detail = "; ".join(f"{each['pointer']} {each['detail']}" for each in found)
+    invalid.detail = "; ".join(f"{each['pointer']} {each['detail']}".lstrip() for each in found)
     invalid.members = {"errors": found}
     return answer(invalid, request_id(request))
 
@@ -256,6 +256,8 @@ SENTENCES = {
 
 def _sentence(complaint: dict[str, Any]) -> str:
     """What would fit, never what was given."""
+    if complaint["type"] == "value_error":  # a sentence of our own
+        return str(complaint["ctx"]["error"]) + "."
     return SENTENCES.get(complaint["type"]) or f"格式不符。{complaint['msg']}."
 
 

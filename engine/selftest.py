@@ -29,7 +29,7 @@ DURABLE: Mapping[str, frozenset[str]] = {
 
 _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
 _ROLE = """
-SELECT r.rolname, r.rolsuper OR r.rolbypassrls AS mighty,
+SELECT s.rolname, r.rolsuper OR r.rolbypassrls AS mighty,
   EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid
     AND c.relnamespace = 'public'::regnamespace) AS owns,
   s.rolsuper OR s.rolbypassrls AS came_mighty

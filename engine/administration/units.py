@@ -26,7 +26,7 @@ def create(
     demand_sound({"code": code, "name": name, "aliases": list(aliases)})
     office = register.office
     if under is None and office.units:
-        raise Invalid([("/under", "请指明上级单位(--under)。Name the unit above (--under).")])
+        raise Invalid([("/under", "请指明上级单位(under)。Name the unit above (under).")])
     parent = register.unit(under, "/under") if under is not None else None
     if parent is not None:
         register.demand(ADMIN, unit=parent.id)

@@ -22,7 +22,7 @@ _NOBODY = frozenset({"public", "sys", "holder", "database", "command", "worker"}
 
 SENTENCES = {
     "code": "代码用大写字母和数字,名称不能为空。Use capitals and digits; give a name.",
-    "account": "账号用小写字母、数字、点、横线,字母开头。Use a-z, 0-9, dot, dash, underline.",
+    "account": "账号用小写字母、数字、点、横线、下划线,字母开头。Use a-z, 0-9, dot, dash, underline.",
     "name": "请填写名称(1至60字,不以 = + - @ 开头)。Give a name of 1 to 60 characters, not a formula.",
     "aliases": "别名同名称的要求。Aliases are written like names.",
     "email": "不是邮箱地址。Not a mail address.",

@@ -67,6 +67,12 @@ def test_any_text_is_kept_or_refused(desk: Desk) -> None:
     assert kept == begun > 400
 
 
+def test_fields_that_do_not_fit_together_are_told_in_our_own_sentence(desk: Desk) -> None:
+    """Without the words a library puts before it, and without a blank where no field is named."""
+    told = _post(desk, "/practice/clock", {}, "head").json()
+    assert told["detail"] == "advance 与 now 写一个 (give either advance or now)."
+
+
 @pytest.mark.slow
 def test_any_text_anywhere_else_is_no_fault(desk: Desk) -> None:
     """As account, password, number, code, filter, cursor, key, header, address."""

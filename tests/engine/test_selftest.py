@@ -13,6 +13,7 @@ from engine.database import Database, migrate
 from engine.errors import Unfit
 from engine.selftest import demand_fit
 from engine.walls import APP
+from tests.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,3 +104,18 @@ def test_a_database_that_forgets_is_refused(home: Path, setting: str) -> None:
         migrate(server.url("banjie"))
         with pytest.raises(Unfit, match=f"{setting}=off"), _asked(server.url("banjie")):
             pass
+
+
+def test_a_refused_start_says_why(home: Path, database_url: str) -> None:
+    """The counter ends with the sentence in its log, naming who logs in, not whom it became."""
+    told = "应用以 banjie 登录.*Let BANJIE_DATABASE_URL name banjie_app"
+    with pytest.raises(AssertionError, match=told), serving(home, database_url, sample="0"):
+        pass
+
+
+def test_a_start_without_tables_names_the_command(home: Path, database_url: str) -> None:
+    """A database nobody migrated is told as that."""
+    _by_hand(database_url, "DROP TABLE workflow_version, item CASCADE")
+    told = "run `banjie migrate` first"
+    with pytest.raises(AssertionError, match=told), serving(home, database_url):
+        pass
