@@ -31,7 +31,7 @@ def climb(found: bytes, at: int, last: int, proof: list) -> bytes:
     return found if last == 0 else b""
 
 
-if len(sys.argv) != 4:
+if not sys.argv[3:]:
     sys.exit(__doc__)
 name, _, rest = sys.argv[1].partition("+")
 public = base64.b64decode(rest.partition("+")[2])
