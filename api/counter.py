@@ -27,9 +27,11 @@ from api.problems import (
 )
 from engine.answers import Ask, Given, claim, request_digest, settle
 from engine.database import Database, execute
+from engine.desk import not_found
 from engine.errors import Invalid, NotPermitted
 from engine.sessions import Caller, Limits, find
 from engine.telling import name_asker
+from engine.views import read_item
 from engine.walls import stand_for
 
 if TYPE_CHECKING:
@@ -294,9 +296,32 @@ class Writing:
         def once(session: Session) -> Given:
             actor = who(session, self.counter, self.shown, fresh=fresh).actor
             ask = asked(self.counter, self.request, f"person:{actor.id}", self.key, part)
-            return answered(session, ask, lambda: deed(session, actor).given())
+            done = False
+
+            def do() -> Given:
+                nonlocal done
+                done = True
+                return deed(session, actor).given()
+
+            given = answered(session, ask, do)
+            if not done:
+                self._demand_unbarred(session, actor, given)
+            return given
 
         return self.counter.database.perform(once)
+
+    def _demand_unbarred(self, session: Session, actor: Actor, kept: Given) -> None:
+        """A kept answer is not given again to whoever was barred since. Raises NotFound, as for an
+        item that does not exist.
+        """
+        told = orjson.loads(kept.body)
+        number = told.get("number") if isinstance(told, dict) else None
+        if number is None and self.request.scope["route"].path.startswith("/items/"):
+            number = self.request.path_params.get("number")
+        if not isinstance(number, str):
+            return
+        if read_item(session, self.counter.casework, number).shut_out(actor.id or 0):
+            raise not_found()
 
     def answer(self, deed: Callable[[Session, Actor], Answer], *, fresh: bool = False) -> Response:
         """The same as a response."""

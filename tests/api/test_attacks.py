@@ -361,3 +361,23 @@ def test_a_stall_is_held_against_the_unit_that_has_the_item(desk: Desk, risk: st
     assert item["data"]["candidate"] is True
     for account in ("unit_head", "handler1", "audit1"):
         assert desk.look(account, f"/items/{clue}").status_code == 404, account
+
+
+def test_a_kept_answer_is_not_given_again_to_whoever_was_barred_since(desk: Desk) -> None:
+    """Sent again with its key, a note of somebody now accused finds no such item."""
+    number = _assigned(desk)
+    note = {"text": "已联系当事人"}
+    sent = {"If_Match": '"4"', "Idempotency_Key": "note-of-handler2"}
+    path = f"/items/{number}/notes"
+    first = desk.send("handler2", path, note, **sent)
+    assert first.status_code == 201, first.text
+    assert desk.send("handler2", path, note, **sent).content == first.content
+    desk.move("handler1", number, "open_misconduct", {"facts": "索要烟酒"})
+    clue = desk.look("head", f"/items/{number}").json()["children"][0]
+    people = {"handlers": ["squad_handler", "squad_handler2"], "declarations_signed": True}
+    desk.move("deputy", clue, "assign", {**people, "subject_officers": ["handler2"]})
+    again = desk.send("handler2", path, note, **sent)
+    nothing = desk.send("handler2", f"/items/{NO_SUCH}/notes", note, If_Match='"4"')
+    assert again.status_code == nothing.status_code == 404
+    told, expected = again.json(), nothing.json()
+    assert {**told, "instance": ""} == {**expected, "instance": ""}
