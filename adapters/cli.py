@@ -150,7 +150,7 @@ def verify(
     from workflows import catalog
 
     settings = Settings()
-    known = verification.evidence(settings.checkpoints_path, witness)
+    known = verification.evidence(settings.checkpoints_path, witness, practice=settings.sample)
     with office_of(settings) as office:
         found = verification.verify(
             office.database, partial(catalog, settings.workflows), known, os.cpu_count() or 1

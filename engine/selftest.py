@@ -1,5 +1,6 @@
 """What must hold before this process serves anybody: the database keeps what it confirms, the
-application's role is nobody mighty, the second wall stands, and keys are readable by us alone.
+application's role is nobody mighty, the second wall stands, a real office's clock is nobody's to
+move, and keys are readable by us alone.
 
 A wrong setting found at night by an attacker, or in the morning after a power cut, was wrong on the
 day of installation; so it is refused on that day, with a sentence that says what to change
@@ -8,6 +9,7 @@ day of installation; so it is refused on that day, with a sentence that says wha
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from engine.database import execute
@@ -45,6 +47,9 @@ SELECT CASE table_schema WHEN 'public' THEN table_name ELSE table_schema || '.' 
 FROM information_schema.role_table_grants
 WHERE grantee = current_user AND table_schema IN ('public', 'vault')
 """
+_WHOLE = re.compile(r"\b[A-Z]+\b(?! \()")
+"""The privileges of :data:`RIGHTS` that are of the whole table, not of some of its columns."""
+_MOVED = "SELECT practice_offset AS moved FROM bureau WHERE practice_offset <> interval '0'"
 OTHERS = 0o077
 
 
@@ -53,7 +58,7 @@ def demand_fit(session: Session, keys: Iterable[Path], *, practice: bool) -> Non
     somebody mighty and stepped down; a real one may not.
     """
     found = [*_not_durable(session), *_too_mighty(session, practice=practice), *_unwalled(session)]
-    found += loose_keys(keys)
+    found += [*([] if practice else moved_clock(session)), *loose_keys(keys)]
     if found:
         raise Unfit("\n".join(found))
 
@@ -87,11 +92,22 @@ def _unwalled(session: Session) -> Iterator[str]:
             f"Row-level security is off for {row['name']}; run `banjie migrate`."
         )
     for row in execute(session, _TOO_MUCH):
-        if row["privilege_type"] not in RIGHTS.get(row["table_name"], ""):
+        if row["privilege_type"] not in _WHOLE.findall(RIGHTS.get(row["table_name"], "")):
             yield (
                 f"应用对表 {row['table_name']} 多了 {row['privilege_type']} 权限,请收回。"
                 f"The application may {row['privilege_type']} {row['table_name']}; revoke it."
             )
+
+
+def moved_clock(session: Session) -> Iterator[str]:
+    """A sentence where the office's clock is not the server's, as only a sample office's may be."""
+    for row in execute(session, _MOVED):
+        yield (
+            f"本局的时钟被拨动了 {row['moved']},各期限不会按时到来。请由库主将 bureau.practice_offset 改回 0,"
+            "并查明何人所改。"
+            f"The office's clock was moved by {row['moved']}, so no time limit comes when it is due. Let"
+            " the owner of the tables set bureau.practice_offset to 0, and find out who moved it."
+        )
 
 
 def loose_keys(keys: Iterable[Path]) -> Iterator[str]:

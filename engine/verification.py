@@ -20,6 +20,7 @@ from engine.database import Database, execute
 from engine.derivation import Derivation
 from engine.errors import Refused
 from engine.merkle import Span
+from engine.selftest import moved_clock
 from engine.signatures import FIRST, Verifier, note_digest, read_checkpoint
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ STRAY = "SELECT count(*) AS found FROM log_node WHERE level > %s OR rank >= (%s:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What lies outside the database: the keys that count, the file of checkpoints, a witness's file.
+    """What lies outside the database: the keys that count, the file of checkpoints, a witness's file;
+    and whether this is a sample office, the only one whose clock may be moved (`practice`).
 
     None: there is nothing to compare with, and nothing is complained of.
     """
@@ -77,13 +79,14 @@ class Evidence:
     verifiers: Sequence[Verifier] = ()
     notes: Sequence[str] | None = None
     witnessed: Sequence[str] = ()
+    practice: bool = True
 
 
-def evidence(folder: Path, witness: Path | None = None) -> Evidence:
-    """What lies in the folder of checkpoints, and in a witness's file."""
+def evidence(folder: Path, witness: Path | None = None, *, practice: bool = True) -> Evidence:
+    """What lies in the folder of checkpoints, in a witness's file, and in the settings."""
     file = CheckpointFile(folder)
     seen = CheckpointFile(witness.parent, witness.name).notes() if witness else []
-    return Evidence(file.verifiers(), file.notes(), seen)
+    return Evidence(file.verifiers(), file.notes(), seen, practice)
 
 
 class Verdict(NamedTuple):
@@ -167,6 +170,7 @@ def _judge(
         *(fault for _, complaints in parts for fault in complaints),
         *found.faults,
         *_judge_checkpoints(signed, found, known),
+        *(moved_clock(session) if known is not None and not known.practice else ()),
     ]
     events = sum(count for count, _ in parts)
     return Verdict(events, lengths["leaves"], lengths["waiting"], len(signed), faults)

@@ -55,7 +55,10 @@ RIGHTS: Mapping[str, str] = {
     "event": ADD,
     "import_refusal": ADD,
     "import_run": CHANGE,
-    "item": CHANGE,
+    "item": (
+        "SELECT, INSERT, UPDATE (state, revision, seq, head, entered_at, settled, due_at, rung,"
+        " closed_at, subject_unit_id)"
+    ),
     "item_data": CHANGE,
     "item_declaration": ADD,
     "item_duty": "SELECT, INSERT, UPDATE (ended_at)",

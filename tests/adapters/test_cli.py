@@ -184,6 +184,13 @@ def test_check_takes_the_real_roster_from_the_database(shell: Shell) -> None:
     assert shell.run("check").returncode == 1
 
 
+def test_a_real_office_whose_clock_was_moved_does_not_verify(shell: Shell) -> None:
+    """The command knows from its settings whether the office may practise."""
+    rows(shell, "UPDATE bureau SET practice_offset = '1 day'")
+    shell.well("verify")
+    assert "clock was moved by 1 day" in shell.refused("verify", BANJIE_SAMPLE="0")
+
+
 def test_the_sample_office_needs_its_setting(shell: Shell) -> None:
     """Accounts with a published password are never loaded by accident."""
     text = shell.well("sample", "load")

@@ -53,6 +53,7 @@ def test_a_sound_installation_serves(database_url: str, tmp_path: Path) -> None:
         ("ALTER TABLE message DISABLE ROW LEVEL SECURITY", "for message;"),
         ("GRANT UPDATE ON event TO banjie_app", "UPDATE event"),
         ("GRANT TRUNCATE ON item TO banjie_app", "TRUNCATE item"),
+        ("GRANT UPDATE ON item TO banjie_app", "UPDATE item"),
         ("GRANT DELETE ON item_duty TO banjie_app", "DELETE item_duty"),
         ("CREATE TABLE spare (); ALTER TABLE spare OWNER TO banjie_app", "an owner of tables"),
     ],
@@ -71,6 +72,15 @@ def test_what_is_wrong_in_the_database_is_refused(
 def test_a_real_office_is_not_served_by_a_superuser_who_stepped_down(database_url: str) -> None:
     """Stepping down to the application's role is enough to practise; it can be undone."""
     with pytest.raises(Unfit, match="superuser"), _asked(database_url, practice=False):
+        pass
+
+
+def test_a_real_office_whose_clock_was_moved_is_not_served(database_url: str) -> None:
+    """No time limit would come when it is due; a sample office practises with a moved clock."""
+    _by_hand(database_url, "UPDATE bureau SET practice_offset = '-400 days'")
+    with pytest.raises(Unfit, match="moved by -400 days"), _asked(database_url, practice=False):
+        pass
+    with _asked(database_url):
         pass
 
 

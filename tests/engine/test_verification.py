@@ -194,6 +194,15 @@ def test_an_untouched_record_verifies(archive: Archive) -> None:
         assert found == (events, events, 0, 3, [])
 
 
+def test_a_moved_clock_is_a_fault_of_a_real_office(archive: Archive) -> None:
+    """Only a sample office may move its clock; elsewhere no time limit comes when it is due."""
+    book = archive.book
+    for practice, count in ((True, 0), (False, 1)):
+        known = evidence(archive.folder, practice=practice)
+        faults = verify(book.database, lambda: book.casework.catalog, known).faults
+        assert len([fault for fault in faults if "clock was moved" in fault]) == count
+
+
 @pytest.mark.parametrize("edit", EDITS)
 def test_a_direct_edit_is_found_wherever_it_is_made(archive: Archive, edit: str) -> None:
     """At places drawn at random, or at all there are."""
