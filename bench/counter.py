@@ -85,7 +85,7 @@ def counters(ground: Ground, home: Path) -> Iterator[Counters]:
     """Two API processes as `make run` starts them, each on a port of its own."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("BANJIE_")},
-        "BANJIE_DATABASE_URL": ground.url,
+        "BANJIE_DATABASE_URL": ground.app_url,
         "BANJIE_HOME": str(home),
         "BANJIE_SAMPLE": "1",
         "PYTHONPATH": str(ROOT),
@@ -159,7 +159,11 @@ def start_seconds(ground: Ground, home: Path) -> float:
         "import time; began = time.perf_counter(); from api.main import create_app; create_app();"
         " print(time.perf_counter() - began)"
     )
-    environment = {"BANJIE_DATABASE_URL": ground.url, "BANJIE_HOME": str(home), "PATH": "/usr/bin"}
+    environment = {
+        "BANJIE_DATABASE_URL": ground.app_url,
+        "BANJIE_HOME": str(home),
+        "PATH": "/usr/bin",
+    }
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=environment,

@@ -24,6 +24,7 @@ from engine.database import Database, migrate
 from engine.keys import Keyring
 from engine.models import Base
 from engine.people import PUBLIC, Actor
+from engine.walls import APP, SYS
 from workflows import catalog
 
 if TYPE_CHECKING:
@@ -49,16 +50,20 @@ MOVE = "register"
 
 @dataclass
 class Ground:
-    """A database with `size` open items, of which eight in ten wait for their first move."""
+    """A database with `size` open items, of which eight in ten wait for their first move; `url` is the
+    owner's, `app_url` the one that the programs of the office have.
+    """
 
     url: str
+    app_url: str
     size: int
     keyring: Keyring
     taken: int = field(default=0)
 
     def open(self, connections: int = 8) -> tuple[Database, Casework]:
         """A pool and the verbs, as a process of the office has them."""
-        return Database(self.url, connections), Casework(catalog(), keyring=self.keyring)
+        database = Database(self.url, connections, role=APP, principal=SYS)
+        return database, Casework(catalog(), keyring=self.keyring)
 
     @property
     def waiting(self) -> int:
@@ -100,7 +105,9 @@ def lay(postgres: Postgres, name: str, size: int) -> Ground:
     """A database with the sample office and `size` open items, vacuumed and checkpointed."""
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    ground = Ground(postgres.url(name), size, Keyring(postgres.place.folder / "keys"))
+    ground = Ground(
+        postgres.url(name), postgres.app_url(name), size, Keyring(postgres.place.folder / "keys")
+    )
     migrate(ground.url)
     database, casework = ground.open(2)
     sample.load(database, casework)

@@ -16,6 +16,7 @@ from engine.importing import Import, Row
 from engine.mapping import Map, Mapper
 from engine.queries import Filters, worklist
 from engine.stalls import sweep
+from engine.walls import principal_of, stand_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +121,7 @@ def pages(ground: Ground, database: Database, casework: Casework, count: int) ->
         actor, filters = people[at % len(people)]
         began = time.perf_counter()
         with database.transaction() as session:
+            stand_for(session, principal_of(actor))
             page = worklist(session, casework, actor, filters, after=place, limit=50)
         took.append(time.perf_counter() - began)
         full += len(page.items) == 50

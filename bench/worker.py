@@ -33,7 +33,7 @@ def memory(ground: Ground, home: Path) -> float:
     with Valkey(home) as valkey:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("BANJIE_")},
-            "BANJIE_DATABASE_URL": ground.url,
+            "BANJIE_DATABASE_URL": ground.app_url,
             "BANJIE_REDIS_URL": valkey.url(0),
             "BANJIE_HOME": str(home),
             "PYTHONPATH": str(ROOT),
