@@ -174,20 +174,26 @@ def _open(search: Search, filters: Filters, workflows: frozenset[str], after: Ke
         search.in_units()
         if not branches:
             return PICK.format(where=search.where(OPEN, OWN_DUTY, NOT_HIDDEN))
-        own = PICK.format(where=search.where(OPEN, OWN_DUTY, UP_TO_THE_LAST, NOT_HIDDEN))
+        few = PICK.format(where=search.where(OPEN, OWN_DUTY, ROOM_LEFT, NOT_HIDDEN))
+        between = PICK.format(where=search.where(OPEN, UP_TO_THE_LAST, OWN_PROBED, NOT_HIDDEN))
         scoped = _union(branches)
-        return f"WITH scoped AS MATERIALIZED ({scoped}) {_union(['TABLE scoped', own])}"
+        return f"WITH scoped AS MATERIALIZED ({scoped}) {_union(['TABLE scoped', few, between])}"
     return _union(branches)
 
 
 OWN_DUTY = """i.id IN (SELECT d.item_id FROM item_duty d WHERE d.person_id = ANY(%(mine)s::int[])
   AND d.ended_at IS NULL AND d.role <> d.duty AND d.role <> ALL(%(covered)s)
   AND (d.assigned OR d.person_id = %(me)s))"""
-UP_TO_THE_LAST = """(i.due_at, i.id) <= (
-  coalesce((SELECT s.due_at FROM scoped s OFFSET %(n)s - 1), 'infinity'),
-  coalesce((SELECT s.id FROM scoped s OFFSET %(n)s - 1), 9223372036854775807))"""
+OWN_PROBED = """(SELECT true FROM item_duty d WHERE d.item_id = i.id
+  AND d.person_id = ANY(%(mine)s::int[]) AND d.ended_at IS NULL AND d.role <> d.duty
+  AND d.role <> ALL(%(covered)s) AND (d.assigned OR d.person_id = %(me)s) LIMIT 1)"""
+ROOM_LEFT = "(SELECT count(*) FROM scoped) < %(n)s"
+UP_TO_THE_LAST = """(SELECT count(*) FROM scoped) = %(n)s AND (i.due_at, i.id) <= (
+  (SELECT s.due_at FROM scoped s OFFSET %(n)s - 1), (SELECT s.id FROM scoped s OFFSET %(n)s - 1))"""
 """Where the page that the scopes fill ends. Nobody's own duties are read beyond it: a head of unit
-has a hundred thousand of them, nearly all on items the scopes show anyway.
+has a hundred thousand of them, nearly all on items the scopes show anyway. So a page with room left
+is filled from the duties, and a full one from the items up to its end, each asked for a duty; only
+one of the two is run.
 """
 
 
