@@ -1,6 +1,6 @@
 """Logging in and out, and proving again that it is you.
 
-A token is 256 random bits, kept as its SHA-256 in the database, so that naming somebody as accused
+A token is 256 random bits, kept as a keyed digest in the database, so that naming somebody as accused
 or ending their employment takes effect with the next request. An unknown account costs the same
 statements and the same hash as a wrong password, and is answered alike. Every guess is counted.
 """

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Door:
-    """Each key is derived from the house's secret for one purpose. `of_network` and `of_office` are
+    """Each key is derived from the house's secret for one purpose; `key` is that of sessions' tokens.
+    `of_network` and `of_office` are
     the submissions of an hour and of a minute that need no proof, 0 for any number.
     """
 
     pepper: bytes
+    key: bytes
     marks: Marks
     proofs: Proofs
     of_network: int
@@ -31,6 +33,7 @@ class Door:
         """The door of an installation."""
         return cls(
             pepper=derive_key(secret, "pepper of codes"),
+            key=derive_key(secret, "tokens of petitioners"),
             marks=Marks(derive_key(secret, "marks of tries")),
             proofs=Proofs(derive_key(secret, "proofs of work")),
             of_network=settings.submissions_most("network"),

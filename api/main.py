@@ -54,7 +54,7 @@ from api.permits import refuse_undeclared
 from engine.casework import Casework
 from engine.catalog import install
 from engine.checkpoints import CheckpointFile, compare
-from engine.codes import read_secret
+from engine.codes import derive_key, read_secret
 from engine.database import Database, DatabaseFault
 from engine.depot import Depot
 from engine.errors import BanjieError
@@ -210,7 +210,11 @@ def _counter(settings: Settings) -> Counter:
         cookies=Cookies(origins, secret),
         factors=Factors(secret),
         limits=Limits(
-            settings.session_lasts, settings.session_idle, settings.step_up, settings.factor_demand
+            settings.session_lasts,
+            settings.session_idle,
+            settings.step_up,
+            settings.factor_demand,
+            derive_key(secret, "tokens of staff"),
         ),
         depot=Depot.of(settings, open_store(settings.store_url, settings.home)),
     )

@@ -182,7 +182,7 @@ def address(request: Request) -> str:
 def begin_session(counter: Counter, number: str) -> tuple[str, datetime]:
     """A new token for an item whose number and code were right, and until when it is good."""
     token = secrets.token_urlsafe(32)
-    values = {"digest": token_digest(token), "number": number}
+    values = {"digest": token_digest(counter.door.key, token), "number": number}
 
     def begin(session: Session) -> datetime:
         stand_for(session, f"item:{number}")
@@ -225,13 +225,13 @@ class Visit:
 
         def leave(session: Session) -> None:
             self._number(session)
-            execute(session, END, (token_digest(self.token),))
+            execute(session, END, (token_digest(self.counter.door.key, self.token),))
 
         self.counter.database.perform(leave)
 
     def _number(self, session: Session) -> str:
         stand_for(session, SYS)  # whose item it is, is just being found out
-        row = execute(session, KNOWN, (token_digest(self.token),)).fetchone()
+        row = execute(session, KNOWN, (token_digest(self.counter.door.key, self.token),)).fetchone()
         if row is None:
             raise Unauthenticated(
                 "会话已结束,请重新输入编号和查询码。Your session has ended; "

@@ -49,7 +49,7 @@ def create_token(form: TokenRequest, look: Change) -> Response:
     """
 
     def create(session: Session, caller: Caller) -> Answer:
-        return _made(session, caller.person.id, form, by=caller.person.id)
+        return _made(session, look, caller.person.id, form, by=caller.person.id)
 
     return look.call(create, fresh=True).response()
 
@@ -74,7 +74,7 @@ def create_system_token(account: Account, form: TokenRequest, look: Change) -> R
                 "此账号有人登录,令牌须由本人创建。"
                 "Somebody logs in to this account; only they make its tokens."
             )
-        return _made(session, found["id"], form, by=caller.person.id)
+        return _made(session, look, found["id"], form, by=caller.person.id)
 
     return look.call(create, fresh=True).response()
 
@@ -87,6 +87,7 @@ def end_token(id: TokenId, look: Look) -> Response:  # noqa: A002 - the name in 
     return Response(status_code=204)
 
 
-def _made(session: Session, person: int, form: TokenRequest, *, by: int) -> Answer:
-    made = tokens.create(session, person, form.name, form.scopes, form.days, by=by)
+def _made(session: Session, look: Change, person: int, form: TokenRequest, *, by: int) -> Answer:
+    key = look.counter.limits.key
+    made = tokens.create(session, key, person, form.name, form.scopes, form.days, by=by)
     return Answer({**made._asdict(), "scopes": sorted(set(form.scopes))}, 201)

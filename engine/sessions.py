@@ -1,4 +1,6 @@
-"""Sessions of people and tokens of systems: found by the SHA-256 of 256 random bits, ended at once.
+"""Sessions of people and tokens of systems: found by a keyed digest of 256 random bits, ended at once.
+
+The digest is an HMAC under a key of the house, so that who writes rows by hand makes no token with them.
 
 A session ends when nobody used it for a while, when it is old, when its owner or an administrator ends
 it, when the password changes and when the person leaves. All hours are the database's own clock:
@@ -8,9 +10,10 @@ most once a minute.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.access import POWERFUL, write_event
@@ -84,12 +87,15 @@ WHERE l.id = %(login)s
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a session lasts, unused and at most, and how long a proof counts as fresh."""
+    """How long a session lasts, unused and at most, how long a proof counts as fresh, and the key
+    under which tokens are kept.
+    """
 
     lasts: timedelta
     idle: timedelta
     fresh: timedelta
     demand: Demand
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +120,14 @@ class Opened:
     owes: Owes | None
 
 
-def token_digest(token: str) -> bytes:
-    """What is kept of a token."""
-    return sha256(token.encode(errors="replace")).digest()
+def token_digest(key: bytes, token: str) -> bytes:
+    """What is kept of a token: 32 bytes that nobody makes without the key (HMAC-SHA-256)."""
+    return hmac.digest(key, token.encode(errors="replace"), hashlib.sha256)
 
 
 def find(session: Session, token: str, limits: Limits, *, by_cookie: bool) -> Caller | None:
     """Who a token stands for, and from here on the transaction; None where it stands for nobody."""
-    values: dict[str, Any] = {"digest": token_digest(token)}
+    values: dict[str, Any] = {"digest": token_digest(limits.key, token)}
     if token.startswith(TOKEN_MARK):
         row = execute(session, OF_TOKEN, values).fetchone() if not by_cookie else None
     else:
@@ -163,7 +169,7 @@ def begin(session: Session, person: int, limits: Limits, *, by_cookie: bool, sho
         owes = "factor"
     token = secrets.token_urlsafe(32)
     values = {
-        "digest": token_digest(token),
+        "digest": token_digest(limits.key, token),
         "person": person,
         "by_cookie": by_cookie,
         "owes": owes,

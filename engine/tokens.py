@@ -1,4 +1,4 @@
-"""Tokens of systems: some scopes of an account, until a day; shown once, kept as their SHA-256."""
+"""Tokens of systems: some scopes of an account, until a day; shown once, kept as a keyed digest."""
 
 from __future__ import annotations
 
@@ -51,9 +51,18 @@ class NewToken(NamedTuple):
 
 
 def create(
-    session: Session, person: int, name: str, scopes: Sequence[str], days: int, *, by: int
+    session: Session,
+    key: bytes,
+    person: int,
+    name: str,
+    scopes: Sequence[str],
+    days: int,
+    *,
+    by: int,
 ) -> NewToken:
-    """A token of an account, made by its owner or by an administrator. Raises Refused."""
+    """A token of an account, made by its owner or by an administrator, kept under a key. Raises
+    Refused.
+    """
     row = execute(session, COUNT, {"person": person}).fetchone()
     if row is not None and row["living"] >= MOST:
         raise Refused(
@@ -62,7 +71,7 @@ def create(
         )
     token = TOKEN_MARK + secrets.token_urlsafe(32)
     values = {
-        "digest": token_digest(token),
+        "digest": token_digest(key, token),
         "person": person,
         "name": name,
         "scopes": sorted(set(scopes)),

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from api.main import create_app
 from engine import codes
+from engine.sessions import token_digest
 from tests.api.conftest import HERE
 
 if TYPE_CHECKING:
@@ -94,9 +95,22 @@ def test_every_entry_gives_a_new_token_kept_as_its_digest(desk: Desk) -> None:
     tokens = {enter(desk, receipt)["Authorization"].partition(" ")[2] for _ in range(2)}
     assert len(tokens) == 2
     for token in tokens:
-        count = "SELECT count(*) FROM portal_session WHERE token_digest = "
-        assert desk.one(f"{count} sha256(%s)", token.encode()) == 1
-        assert desk.one(f"{count} %s", token.encode()) == 0
+        count = "SELECT count(*) FROM portal_session WHERE token_digest = %s"
+        assert desk.one(count, token_digest(desk.app.state.counter.door.key, token)) == 1
+        assert desk.one(count, token.encode()) == 0
+
+
+def test_a_session_written_by_hand_opens_nothing(desk: Desk) -> None:
+    """Whoever writes into the database and lacks the house's secret makes no session with it."""
+    receipt = desk.submit()
+    desk.one(
+        "INSERT INTO portal_session (token_digest, item_id, expires_at)"
+        " SELECT sha256('forged'), id, now() + interval '9 minutes' FROM item WHERE number = %s"
+        " RETURNING 1",
+        receipt["number"],
+    )
+    forged = {"Authorization": "Bearer forged"}
+    assert desk.client.get(f"{API}/portal/item", headers=forged).status_code == 401
 
 
 def test_leaving_ends_the_session_and_clears_the_browser(desk: Desk) -> None:

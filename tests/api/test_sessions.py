@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,6 +14,7 @@ from api import auth
 from api.main import create_app
 from engine import access, codes, sessions, throttles
 from engine.database import execute
+from engine.sessions import token_digest
 from tests.api.conftest import HERE
 
 if TYPE_CHECKING:
@@ -36,8 +38,30 @@ def test_a_login_lasts_until_it_is_ended(desk: Desk) -> None:
 def test_a_token_is_kept_as_its_digest(desk: Desk) -> None:
     """What lies in the database opens nothing."""
     token = desk.headers("handler1")["Authorization"].removeprefix("Bearer ")
-    assert desk.one("SELECT count(*) FROM login WHERE token_digest = sha256(%s)", token.encode())
-    assert not desk.one("SELECT count(*) FROM login WHERE token_digest = %s", token.encode())
+    kept = token_digest(desk.app.state.counter.limits.key, token)
+    assert desk.one("SELECT count(*) FROM login WHERE token_digest = %s", kept)
+    for other in (token.encode(), sha256(token.encode()).digest()):
+        assert not desk.one("SELECT count(*) FROM login WHERE token_digest = %s", other)
+
+
+def test_a_row_written_by_hand_lets_nobody_in(desk: Desk) -> None:
+    """Whoever writes into the database and lacks the house's secret makes no login with it."""
+    desk.headers("head")
+    for token in ("forged", "bjt_forged"):
+        table = "api_token" if token.startswith("bjt_") else "login"
+        more = (
+            ("name, scopes, created_by, ", "'x', '{read}', id, ")
+            if table == "api_token"
+            else ("", "")
+        )
+        desk.one(
+            f"INSERT INTO {table} (token_digest, person_id, {more[0]}expires_at)"
+            f" SELECT sha256(%s), id, {more[1]}now() + interval '1 day' FROM person"
+            " WHERE account = 'head' RETURNING id",
+            token.encode(),
+        )
+        headers = {"Authorization": f"Bearer {token}"}
+        assert desk.client.get("/api/v1/items", headers=headers).status_code == 401
 
 
 def test_an_unknown_account_is_answered_as_a_wrong_password(desk: Desk) -> None:
