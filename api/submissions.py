@@ -20,7 +20,7 @@ from api.forms import PublicAct, PublicRecusal, Submission, Tracking
 from api.petitioners import admit, let_in, shown, use_right, want_recusal
 from api.schemas import Receipt, Tracked
 from engine.answers import Given
-from engine.codes import derive_code, hash_code
+from engine.codes import derive_code, hash_code, peppered
 from engine.people import PUBLIC
 from engine.signatures import receipt
 
@@ -51,7 +51,7 @@ def submit(
             PUBLIC,
             form.data,
             channel=form.channel,
-            code_hash=lambda: hash_code(code, counter.door.pepper),
+            code_hash=lambda number: hash_code(peppered(code, number, counter.door.pepper)),
         )
         kept = {
             "number": born.number,

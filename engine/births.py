@@ -49,8 +49,8 @@ class Birth:
     data: Mapping[str, Any]
     channel: str = "staff"
     outside_key: str | None = None
-    code_hash: Callable[[], str] | None = (
-        None  # of the petitioner's code; made once all is accepted
+    code_hash: Callable[[str], str] | None = (
+        None  # of the petitioner's code, for the number drawn; made once all is accepted
     )
     parent: Dossier | None = None
     mandatory: bool = False
@@ -120,7 +120,7 @@ def begin(
         "entered_at": house.now,
         "closed_at": None,
         "rung": 0,
-        "code_hash": birth.code_hash() if birth.code_hash else None,
+        "code_hash": birth.code_hash(number) if birth.code_hash else None,
         "data": accepted.plain,
         "clocks": [],
         "duties": [],

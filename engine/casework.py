@@ -60,7 +60,7 @@ class Casework(Recusals):
         data: Mapping[str, Any],
         *,
         channel: str = "staff",
-        code_hash: Callable[[], str] | None = None,
+        code_hash: Callable[[str], str] | None = None,
         outside_key: str | None = None,
         at: datetime | None = None,
     ) -> Born:

@@ -2,8 +2,9 @@
 as Argon2id of one strength, so that a name that does not exist costs the same work as one that does.
 
 A code is 53 bits, few enough to be searched by who has copied the database and owns machines. So
-what is hashed is not the code but its HMAC under a pepper, a key derived from the house's secret,
-which lies in a file and never in the database (ASVS V6.5.2; ADR-0017).
+what is hashed is not the code but an HMAC of it and its item's number under a pepper, a key derived
+from the house's secret, which lies in a file and never in the database (ASVS V6.5.2; ADR-0017). A
+hash copied to another item's row opens nothing there.
 """
 
 from __future__ import annotations
@@ -49,23 +50,22 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
     return HKDF(SHA256(), SECRET_BYTES, salt=None, info=f"banjie {purpose}".encode()).derive(secret)
 
 
-def hash_code(code: str, pepper: bytes = b"") -> str:
-    """Argon2id (19 MiB, two passes), some 40 ms; of a code under its pepper, or of a password."""
-    words = _peppered(code, pepper)
+def peppered(code: str, number: str, pepper: bytes) -> str:
+    """What is hashed in place of a code: good for the item of this number, and for no other."""
+    return hmac.digest(pepper, f"{number} {code}".encode(), hashlib.sha256).hex()
+
+
+def hash_code(words: str) -> str:
+    """Argon2id (19 MiB, two passes), some 40 ms; of a peppered code, or of a password."""
     with _AT_ONCE:
         return _HASHER.hash(words)
 
 
-def code_fits(code: str, kept: str | None, pepper: bytes = b"") -> bool:
-    """Whether a code or password is the one kept; the same work where nothing is kept."""
-    words = _peppered(code, pepper)
+def code_fits(words: str, kept: str | None) -> bool:
+    """Whether a peppered code or a password is the one kept; the same work where nothing is kept."""
     with _AT_ONCE:
         right = _HASHER.verify(words, kept or _DUMMY)
     return right and kept is not None
-
-
-def _peppered(code: str, pepper: bytes) -> str:
-    return hmac.digest(pepper, code.encode(), hashlib.sha256).hex() if pepper else code
 
 
 def read_secret(path: Path) -> bytes:

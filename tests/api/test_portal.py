@@ -204,9 +204,24 @@ def test_a_code_is_hashed_under_a_pepper_kept_outside_the_database(desk: Desk) -
     receipt = desk.submit()
     kept = desk.one("SELECT code_hash FROM item WHERE number = %s", receipt["number"])
     assert kept.startswith("$argon2id$")
-    assert codes.code_fits(receipt["code"], kept, desk.app.state.counter.door.pepper)
-    assert not codes.code_fits(receipt["code"], kept)
-    assert not codes.code_fits(receipt["code"], kept, b"another pepper")
+    code, number = receipt["code"], receipt["number"]
+    assert codes.code_fits(codes.peppered(code, number, desk.app.state.counter.door.pepper), kept)
+    assert not codes.code_fits(code, kept)
+    assert not codes.code_fits(codes.peppered(code, number, b"another pepper"), kept)
+
+
+def test_a_hash_copied_to_another_item_opens_nothing(desk: Desk) -> None:
+    """Whoever writes into the database cannot open an item with the code of their own."""
+    mine, other = desk.submit(), desk.submit()
+    desk.one(
+        "UPDATE item SET code_hash = (SELECT code_hash FROM item WHERE number = %s)"
+        " WHERE number = %s RETURNING 1",
+        mine["number"],
+        other["number"],
+    )
+    for number, status in ((other["number"], 404), (mine["number"], 200)):
+        shown = {"number": number, "code": mine["code"]}
+        assert desk.client.post(f"{API}/submissions/track", json=shown).status_code == status
     key = desk.app.state.counter.settings.secret_path
     assert key.stat().st_mode & 0o777 == 0o400
 
