@@ -21,6 +21,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from api.sign_on import Doubted
 from engine.errors import Busy
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ AWAY = (
     "单点登录暂不可用,请稍后再试,或用口令登录。"
     "Single sign-on is away; try again later, or log in with your password."
 )
-
-
-class Doubted(Exception):
-    """What the issuer's side sent does not hold; the reason is a word of ours."""
 
 
 class Issuer:

@@ -21,7 +21,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.auth import FIND
 from api.counter import Counter, Process
-from api.issuer import Doubted, Issuer
 from api.pages import page
 from api.problems import Unauthenticated
 from engine import sessions
@@ -33,6 +32,7 @@ from engine.errors import NotFound
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from api.issuer import Issuer
     from engine.sessions import Opened
 
 COOKIE = "banjie-visit"
@@ -46,6 +46,11 @@ WELCOME = """<h1>已登录<small lang="en">Logged in</small></h1>
 <p><a href="/">进入系统 <span lang="en">Go on</span></a></p>"""
 
 router = APIRouter(include_in_schema=False)
+
+
+class Doubted(Exception):
+    """What the issuer's side or the browser sent does not hold; the reason is a word of ours."""
+
 
 Told = Annotated[str, Query(max_length=2000)]
 
@@ -112,6 +117,8 @@ def _visit(counter: Counter, request: Request, state: str) -> tuple[str, str]:
 def _issuer(counter: Counter) -> Issuer:
     if not counter.settings.oidc_issuer:
         raise NotFound("本单位没有单点登录。This office has no single sign-on.")
+    from api.issuer import Issuer  # ten megabytes that an office without an issuer does not need
+
     return Issuer(counter.settings)
 
 

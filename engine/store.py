@@ -2,7 +2,8 @@
 
 The library talks to a folder or to S3 and is neither a web nor a queue; it stands in the engine, and
 in this file alone, because counter and worker both need it and do not know one another (ADR-0025).
-An object has a random name of 128 bits, is written once, and is durable when `put` returns.
+An object has a random name of 128 bits, is written once, and is durable when `put` returns. The
+library is loaded with the first file, and after a fork: most processes never see one.
 """
 
 from __future__ import annotations
@@ -10,12 +11,9 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, from_url
 
 from engine.errors import Busy
 
@@ -53,7 +51,7 @@ def new_name() -> str:
 def open_store(url: str, home: Path) -> Store:
     """The store of an installation: `file:///folder`, `s3://bucket/prefix`, or the state folder's."""
     if url.startswith("s3://"):
-        return Objects(from_url(url))
+        return Objects(url)
     folder = Path(url.removeprefix("file://")) if url else home / "attachments"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -63,25 +61,32 @@ def open_store(url: str, home: Path) -> Store:
 class Objects:
     """A store behind the library."""
 
-    def __init__(self, objects: ObjectStore) -> None:
-        self.objects = objects
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The library's own store."""
+        from obstore.store import from_url
+
+        return from_url(self.url)
 
     def put(self, name: str, pieces: Iterable[bytes]) -> None:
         """Keep a new object."""
         with _reaching():
-            obstore.put(self.objects, name, iter(pieces), max_concurrency=2)
+            self.objects.put(name, iter(pieces), max_concurrency=2)
 
     def get(self, name: str) -> Iterator[bytes]:
         """What an object holds."""
         with _reaching():
-            stream = iter(obstore.get(self.objects, name).stream(min_chunk_size=PIECE))
+            stream = iter(self.objects.get(name).stream(min_chunk_size=PIECE))
             first = next(stream, b"")
         return _rest(first, stream)
 
     def delete(self, name: str) -> None:
         """Remove an object."""
         with _reaching(), suppress(FileNotFoundError):
-            obstore.delete(self.objects, name)
+            self.objects.delete(name)
 
     def check_room(self) -> None:
         """Somebody else looks after the room of a remote store."""
@@ -91,7 +96,7 @@ class Folder(Objects):
     """A folder of the machine, closed to everybody else."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(LocalStore(folder))
+        super().__init__(folder.absolute().as_uri())
         self.folder = folder
 
     def put(self, name: str, pieces: Iterable[bytes]) -> None:
@@ -138,6 +143,8 @@ def _rest(first: bytes, stream: Iterator[bytes]) -> Iterator[bytes]:
 @contextmanager
 def _reaching() -> Iterator[None]:
     """What the library says when it does not reach its store, in our words."""
+    from obstore.exceptions import BaseError
+
     try:
         yield
     except (BaseError, OSError) as error:
