@@ -66,6 +66,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "expires_at": "2027-03-09T08:31:02+08:00",
     },
     "TemporaryPassword": {"account": "handler1", "password": "k7q2x-9m3zp-4t8vh-1n6rj"},
+    "WayInAsked": {"account": "handler1", "until": "2026-12-16T16:05:07+08:00"},
     "AccessEvents": {
         "items": [
             {

@@ -236,8 +236,9 @@ def _shown(
     "/people/{account}/roles", response_model=RoleOutcome, summary="Grant or revoke a role"
 )
 def change_role(account: Account, form: RoleChange, act: Act) -> Response:
-    """A role for a unit and the units below it. Nobody changes their own roles; admin, liaison and
-    discipline wait for a second person (`proposal`); roles that exclude one another are refused.
+    """A role for a unit and the units below it. Nobody changes their own roles; admin, head, deputy,
+    liaison and discipline wait for a second person (`proposal`), and so does any role for an account whose
+    password or token one was shown; roles that exclude one another are refused.
     """
 
     def change(session: Session, actor: Actor) -> Answer:

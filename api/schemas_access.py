@@ -97,6 +97,13 @@ class TemporaryPassword(BaseModel):
     password: str
 
 
+class WayInAsked(BaseModel):
+    """Asked for; somebody else may give it until then."""
+
+    account: str
+    until: datetime
+
+
 class AccessEventView(BaseModel):
     """What happened at the door."""
 

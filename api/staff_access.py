@@ -1,7 +1,8 @@
 """What administrators do about other people's way in, and what happened at the door.
 
-Nobody takes over an account alone: whoever gave somebody a temporary password may not take away their
-second factor within a day, nor the other way round. Each act is written down where it cannot be rewritten.
+Nobody takes over an account alone: a temporary password takes two people, and whoever was shown one
+may not take away the second factor within thirty days, nor the other way round. Each act is written down
+where it cannot be rewritten.
 """
 
 # ruff: noqa: TC001 - FastAPI reads these annotations while running
@@ -16,7 +17,7 @@ from api import schemas_access
 from api.counter import Answer, Change, Look
 from api.forms import Account, Cursor, Limit, Word
 from engine import factors, sessions
-from engine.access import read_events, write_event
+from engine.access import ask_or_second, read_events, write_event
 from engine.codes import hash_code
 from engine.database import execute
 from engine.errors import NotFound, Refused
@@ -33,11 +34,11 @@ FIND = "SELECT id FROM person WHERE account = %s"
 RESET = "UPDATE person SET password_hash = %s, password_temporary = true WHERE id = %s"
 DID = """
 SELECT FROM access_event
-WHERE person_id = %s AND actor_id = %s AND act = %s AND at > now() - interval '1 day'
+WHERE person_id = %s AND actor_id = %s AND act = %s AND at > now() - interval '30 days'
 """
 TWO_HANDS = (
-    "同一人一日内不得既重置口令又撤除第二因素,请由另一位管理员办理。"
-    "Who resets a password may not remove the second factor too within a day; another administrator does."
+    "同一人三十日内不得既重置口令又撤除第二因素,请由另一人办理。"
+    "Who resets a password may not remove the second factor too within 30 days; another person does."
 )
 
 router = APIRouter(tags=["office"])
@@ -46,11 +47,13 @@ router = APIRouter(tags=["office"])
 @router.post(
     "/office/people/{account}/password-reset",
     response_model=schemas_access.TemporaryPassword,
+    responses={202: {"model": schemas_access.WayInAsked, "description": "Asked for"}},
     summary="Give a temporary password",
 )
 def reset_password(account: Account, look: Change) -> Response:
-    """A temporary password, shown once: it lets its person in only to choose their own. All their sessions
-    end. Administrators; wants a fresh proof.
+    """Takes two people. Who calls first asks, and changes nothing (202). An administrator or the head other than
+    they who calls within seven days is shown a temporary password, once: it lets its person in only to choose
+    their own; all their sessions end. Neither does it for himself. Administrators and the head; wants a fresh proof.
     """
     drawn = "".join(secrets.choice(SYMBOLS.lower()) for _ in range(20))
     password = "-".join(drawn[at : at + 5] for at in range(0, 20, 5))
@@ -58,6 +61,8 @@ def reset_password(account: Account, look: Change) -> Response:
 
     def reset(session: Session, caller: Caller) -> Answer:
         person = _found(session, account)
+        if until := ask_or_second(session, "password_reset", person, caller.person.id):
+            return Answer({"account": account, "until": until}, 202)
         _demand_two_hands(session, person, caller, "factor_removed")
         execute(session, RESET, (digest, person))
         write_event(session, "password_reset", person, actor=caller.person.id)

@@ -1,4 +1,4 @@
-"""Tokens of systems: made and ended by their owner; of accounts nobody logs in to, by an administrator."""
+"""Tokens of systems: made and ended by their owner; of accounts nobody logs in to, by two people."""
 
 # ruff: noqa: TC001 - FastAPI reads these annotations while running
 from __future__ import annotations
@@ -11,6 +11,7 @@ from api import schemas_access
 from api.counter import Answer, Change, Look
 from api.forms import Account, TokenId, TokenRequest
 from engine import tokens
+from engine.access import ask_or_second
 from engine.database import execute
 from engine.errors import NotFound, Refused
 
@@ -58,11 +59,14 @@ def create_token(form: TokenRequest, look: Change) -> Response:
     "/office/people/{account}/tokens",
     response_model=schemas_access.NewToken,
     status_code=201,
+    responses={202: {"model": schemas_access.WayInAsked, "description": "Asked for"}},
     summary="Make a token for a system's account",
 )
 def create_system_token(account: Account, form: TokenRequest, look: Change) -> Response:
     """A token for an account without a password, which is a system's and nobody's: in the name of a person
-    nobody else acts. Administrators; wants a fresh proof.
+    nobody else acts. Takes two people: who calls first asks, and nothing is made (202); an administrator or the head
+    other than they who calls for the same scopes within seven days is shown the token. Administrators and the head;
+    wants a fresh proof.
     """
 
     def create(session: Session, caller: Caller) -> Answer:
@@ -74,6 +78,12 @@ def create_system_token(account: Account, form: TokenRequest, look: Change) -> R
                 "此账号有人登录,令牌须由本人创建。"
                 "Somebody logs in to this account; only they make its tokens."
             )
+        scopes = ",".join(sorted(set(form.scopes)))
+        until = ask_or_second(
+            session, "token_created", found["id"], caller.person.id, reason=scopes
+        )
+        if until:
+            return Answer({"account": account, "until": until}, 202)
         return _made(session, look, found["id"], form, by=caller.person.id)
 
     return look.call(create, fresh=True).response()

@@ -80,6 +80,12 @@ VIOLATIONS: Mapping[str, Callable[[], BanjieError]] = {
     "role_takes_two_people": lambda: NotPermitted(
         "该角色的变更须由第二人确认。A second person must confirm a change of this role."
     ),
+    "password_takes_two_people": lambda: NotPermitted(
+        "口令须由两人重置。Two people reset a password: one asks, another gives it."
+    ),
+    "token_takes_two_people": lambda: NotPermitted(
+        "此令牌须由两人创建。Two people make this token: one asks, another makes it."
+    ),
     "leave_never_overlaps": lambda: Refused(
         "与已登记的请假重叠。This overlaps another leave of theirs; change that one."
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from engine.access import handed
 from engine.administration.register import ADMIN, days_of
 from engine.administration.roles import GUARDING, STAND_IN, clash
 from engine.database import execute
@@ -143,6 +144,11 @@ def _demand_lawful(
         why = (
             f"角色 {guarded[0]} 须两人授予,代理人须已有该角色。"
             f"The role {guarded[0]} takes two people to give; only who bears it stands in for it."
+        )
+    elif register.actor and handed(register.session, stand_in.id, register.actor.id):
+        why = (
+            "您经手过此人的临时口令或令牌,须由另一位管理员登记。"
+            "You were shown a password or token of theirs; another administrator registers this."
         )
     elif CERTIFIED & set(roles) and (until is None or until < last_on):
         why = (

@@ -1,9 +1,12 @@
-"""Roles: granted and revoked for a unit. What guards the others takes two people; some never meet."""
+"""Roles: granted and revoked for a unit. What guards the others takes two people, and so does a role for
+whoever's password or token one was shown; some never meet.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.access import handed
 from engine.administration.register import ADMIN, HEAD
 from engine.database import execute
 from engine.errors import Invalid, NotFound, NotPermitted, Refused
@@ -58,7 +61,9 @@ def change(register: Register, account: str, role: str, unit: str, *, granted: b
         return Outcome(done=True)
     if granted:
         _demand_compatible(register, person, role)
-    if register.actor is not None and role in GUARDING:
+    if register.actor is not None and (
+        role in GUARDING or (granted and handed(register.session, person.id, register.actor.id))
+    ):
         return Outcome(
             done=False, proposal=_propose(register, person, role, scope, granted=granted)
         )

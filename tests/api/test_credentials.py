@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pyotp
 import pytest
 from starlette.testclient import TestClient
@@ -56,6 +57,27 @@ class Device:
     def forget(self) -> None:
         """Let half a minute pass for what was taken."""
         self.desk.one("UPDATE second_factor SET last_step = last_step - 1 RETURNING 1")
+
+
+def appoint_second_admin(desk: Desk) -> None:
+    """The second auditor administers from now on, and audits no more."""
+    desk.one(
+        "DELETE FROM membership m USING person p WHERE p.id = m.person_id AND p.account = 'auditor2' RETURNING 1"
+    )
+    desk.one(
+        "INSERT INTO membership (person_id, role, unit_id) SELECT p.id, 'admin', u.id FROM person p, unit u"
+        " WHERE p.account = 'auditor2' AND u.code = 'BUR' RETURNING role"
+    )
+
+
+def reset_by_two(desk: Desk, account: str = "handler1") -> str:
+    """A temporary password that an administrator asked for, and the head was shown."""
+    path = f"/office/people/{account}/password-reset"
+    assert call(desk, "POST", path, "admin").status_code == 202
+    given = call(desk, "POST", path, "head")
+    assert given.status_code == 200, given.text
+    password: str = given.json()["password"]
+    return password
 
 
 def enrol(desk: Desk, account: str = "handler1") -> tuple[Device, list[str]]:
@@ -134,10 +156,9 @@ def test_a_changed_password_ends_every_session(desk: Desk) -> None:
 
 
 def test_a_temporary_password_opens_nothing_but_its_change(desk: Desk) -> None:
-    """An administrator gives one; its person must choose their own before anything else."""
+    """Two people give one; its person must choose their own before anything else."""
     mine = desk.headers("handler1")
-    reset = call(desk, "POST", "/office/people/handler1/password-reset", "admin")
-    temporary = reset.json()["password"]
+    temporary = reset_by_two(desk)
     assert desk.client.get(f"{BASE}/items", headers=mine).status_code == 401
     assert login(desk).status_code == 401
     answer = login(desk, password=temporary)
@@ -153,6 +174,87 @@ def test_a_temporary_password_opens_nothing_but_its_change(desk: Desk) -> None:
     assert desk.client.get(f"{BASE}/items", headers=bearer(done)).status_code == 200
     kept = desk.one("SELECT string_agg(e::text, ' ') FROM access_event e")
     assert temporary not in kept
+
+
+def test_one_person_alone_resets_no_password(desk: Desk) -> None:
+    """Who asks sees nothing and changes nothing, however often, and not for himself; what the second
+    was shown takes two people again.
+    """
+    path = "/office/people/handler1/password-reset"
+    mine = desk.headers("handler1")
+    for _ in range(2):
+        asked = call(desk, "POST", path, "admin")
+        assert (asked.status_code, sorted(asked.json())) == (202, ["account", "until"])
+    assert desk.client.get(f"{BASE}/items", headers=mine).status_code == 200
+    assert login(desk).status_code == 201
+    for account in ("handler1", "unit_head", "auditor"):
+        assert call(desk, "POST", path, account).status_code == 403
+    assert call(desk, "POST", path, "head").status_code == 200
+    assert call(desk, "POST", path, "head").status_code == 202
+    own = call(desk, "POST", "/office/people/admin/password-reset", "admin")
+    assert own.status_code == 403
+    assert call(desk, "POST", "/office/people/head/password-reset", "admin").status_code == 202
+    assert call(desk, "POST", "/office/people/head/password-reset", "head").status_code == 403
+    told = call(desk, "GET", "/access-events?account=handler1", "auditor").json()["items"]
+    assert [(e["act"], e["actor"]) for e in told if e["act"].startswith("password")] == [
+        ("password_reset_asked", "head"),
+        ("password_reset", "head"),
+        ("password_reset_asked", "admin"),
+        ("password_reset_asked", "admin"),
+    ]
+
+
+def test_what_was_asked_lapses_after_a_week(desk: Desk) -> None:
+    """Eight days later the second person's call is the first of two."""
+    desk.one(
+        "INSERT INTO access_event (act, person_id, actor_id, at)"
+        " SELECT 'password_reset_asked', p.id, a.id, now() - interval '8 days' FROM person p, person a"
+        " WHERE p.account = 'handler1' AND a.account = 'admin' RETURNING 1"
+    )
+    assert call(desk, "POST", "/office/people/handler1/password-reset", "head").status_code == 202
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE person SET password_hash = 'x' WHERE account = 'handler1'",
+        "INSERT INTO person (account, name, unit_id, password_hash) SELECT 'puppet', '林木', id, 'x' FROM unit LIMIT 1",
+        (
+            "INSERT INTO api_token (token_digest, person_id, name, scopes, created_by, expires_at) SELECT '\\x00', p.id, 'x',"
+            " '{read}', a.id, now() + interval '1 day' FROM person p, person a WHERE (p.account, a.account) = ('handler1', 'admin')"
+        ),
+    ],
+)
+def test_the_schema_lets_nobody_alone_give_a_way_in(desk: Desk, statement: str) -> None:
+    """Whatever statement an administrator's transaction could be brought to make."""
+    number = desk.one("SELECT id FROM person WHERE account = 'admin'")
+    with psycopg.connect(desk.url) as connection:
+        connection.execute("SELECT set_config('banjie.principal', %s, true)", (f"person:{number}",))
+        with pytest.raises(psycopg.errors.IntegrityError, match="second person"):
+            connection.execute(statement.encode())
+
+
+def test_who_was_shown_a_password_gives_its_account_no_role_alone(desk: Desk) -> None:
+    """Nor lets it stand in for somebody; an administrator who was shown nothing does."""
+    appoint_second_admin(desk)
+    new = {"account": "puppet", "name": "林木", "unit": "AUD", "confirm": True}
+    assert desk.send("auditor2", "/office/people", new).status_code == 201
+    path = "/office/people/puppet/password-reset"
+    assert call(desk, "POST", path, "admin").status_code == 202
+    assert call(desk, "POST", path, "auditor2").status_code == 200
+    ask = {"role": "handler", "unit": "AUD", "confirm": True}
+    asked = desk.send("auditor2", "/office/people/puppet/roles", ask).json()
+    assert asked["done"] is False
+    decision = f"/office/proposals/{asked['proposal']}/decision"
+    assert desk.send("auditor2", decision, {"confirmed": True}).status_code == 403
+    today = desk.one("SELECT current_date::text")
+    away = {"account": "handler1", "first_on": today, "last_on": today, "confirm": True}
+    refused = desk.send("auditor2", "/office/leave", {**away, "substitute": "puppet"})
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/refused")
+    confirmed = desk.send("admin", decision, {"confirmed": True, "confirm": True})
+    assert confirmed.status_code == 200, confirmed.text
+    ask["unit"] = "LAW"
+    assert desk.send("admin", "/office/people/puppet/roles", ask).json()["done"] is True
 
 
 def test_a_second_factor_is_asked_of_whoever_enrolled(desk: Desk) -> None:
@@ -220,18 +322,17 @@ def test_a_confirmed_factor_is_not_replaced_unseen(desk: Desk) -> None:
 
 
 def test_a_lost_phone_takes_two_administrators_to_steal(desk: Desk) -> None:
-    """Who reset the password may not remove the factor too; another administrator may."""
+    """Who was shown the password may not remove the factor too; another administrator may."""
     enrol(desk)
-    desk.one(
-        "INSERT INTO membership (person_id, role, unit_id) SELECT p.id, 'admin', u.id FROM person p, unit u"
-        " WHERE p.account = 'auditor2' AND u.code = 'BUR' RETURNING role"
-    )
-    assert call(desk, "POST", "/office/people/handler1/password-reset", "admin").status_code == 200
+    appoint_second_admin(desk)
+    reset = "/office/people/handler1/password-reset"
+    assert call(desk, "POST", reset, "head").status_code == 202
+    assert call(desk, "POST", reset, "admin").status_code == 200
     path = "/office/people/handler1/second-factor"
     assert call(desk, "DELETE", path, "admin").status_code == 409
     assert call(desk, "DELETE", path, "auditor2").status_code == 204
-    reset = call(desk, "POST", "/office/people/handler1/password-reset", "auditor2")
-    assert reset.status_code == 409
+    assert call(desk, "POST", reset, "head").status_code == 202
+    assert call(desk, "POST", reset, "auditor2").status_code == 409
     assert not desk.one("SELECT count(*) FROM recovery_code")
 
 

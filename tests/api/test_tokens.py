@@ -115,10 +115,29 @@ def test_only_a_systems_account_gets_its_token_from_an_administrator(desk: Desk)
     path = "/office/people/mediator/tokens"
     assert make(desk, "read", by="admin", path=path).status_code == 409
     desk.one("UPDATE person SET password_hash = NULL WHERE account = 'mediator' RETURNING 1")
+    assert make(desk, "read", by="head", path=path).status_code == 202
     made = make(desk, "read", by="admin", path=path)
     assert desk.client.get(f"{BASE}/items", headers=bearer(made)).status_code == 200
     listed = desk.look("admin", "/credentials/tokens").json()["items"]
     assert [(each["account"], each["created_by"]) for each in listed] == [("mediator", "admin")]
+
+
+def test_one_administrator_alone_makes_no_puppet_that_reads(desk: Desk) -> None:
+    """An account of his own making, with a role that sees items, gets no token from him, nor more
+    scopes than the other asked for.
+    """
+    new = {"account": "puppet", "name": "林木", "unit": "AUD", "confirm": True}
+    assert desk.send("admin", "/office/people", new).status_code == 201
+    role = {"role": "handler", "unit": "AUD", "confirm": True}
+    assert desk.send("admin", "/office/people/puppet/roles", role).json()["done"] is True
+    path = "/office/people/puppet/tokens"
+    for _ in range(2):
+        asked = make(desk, "read", by="admin", path=path)
+        assert (asked.status_code, "token" in asked.json()) == (202, False)
+    assert make(desk, "submit", by="head", path=path).status_code == 202
+    assert make(desk, "read", "submit", by="admin", path=path).status_code == 202
+    assert not desk.one("SELECT count(*) FROM api_token")
+    assert make(desk, "submit", by="admin", path=path).status_code == 201
 
 
 def test_an_account_has_twenty_living_tokens_at_most(desk: Desk) -> None:

@@ -40,6 +40,59 @@ STATEMENTS = (
     CREATE TRIGGER person_shuts_doors AFTER UPDATE OF password_hash, left_on ON person
       FOR EACH ROW EXECUTE FUNCTION shut_doors()
     """,
+    # What lets somebody in takes two people: one asked for the same within seven days, and nobody
+    # was given it since; another than they, and than whose it is, gives it.
+    """
+    CREATE FUNCTION is_seconded(whose integer, what text, wanted text, by_whom integer)
+      RETURNS boolean LANGUAGE sql STABLE AS $$
+      SELECT by_whom <> whose AND EXISTS (
+        SELECT FROM access_event a
+        WHERE a.person_id = whose AND a.act = what || '_asked'
+          AND a.reason IS NOT DISTINCT FROM wanted
+          AND a.actor_id NOT IN (whose, by_whom) AND a.at > now() - interval '7 days'
+          AND NOT EXISTS (
+            SELECT FROM access_event d
+            WHERE d.person_id = whose AND d.act = what AND d.actor_id <> whose AND d.id > a.id))
+    $$
+    """,
+    """
+    CREATE FUNCTION refuse_lone_password() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+      by_whom integer :=
+        substring(current_setting('banjie.principal', true) FROM '^person:([0-9]+)$')::integer;
+    BEGIN
+      IF by_whom <> NEW.id AND NOT is_seconded(NEW.id, 'password_reset', NULL, by_whom) THEN
+        RAISE EXCEPTION 'a second person gives this password'
+          USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'password_takes_two_people';
+      END IF;
+      RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TRIGGER password_is_reset_by_two AFTER UPDATE OF password_hash ON person
+      FOR EACH ROW WHEN (NEW.password_hash IS DISTINCT FROM OLD.password_hash)
+      EXECUTE FUNCTION refuse_lone_password()
+    """,
+    """
+    CREATE TRIGGER password_is_given_by_two AFTER INSERT ON person
+      FOR EACH ROW WHEN (NEW.password_hash IS NOT NULL)
+      EXECUTE FUNCTION refuse_lone_password()
+    """,
+    """
+    CREATE FUNCTION refuse_lone_token() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NEW.created_by <> NEW.person_id AND NOT is_seconded(
+        NEW.person_id, 'token_created', array_to_string(NEW.scopes, ','), NEW.created_by) THEN
+        RAISE EXCEPTION 'a second person gives this token'
+          USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'token_takes_two_people';
+      END IF;
+      RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TRIGGER token_is_given_by_two AFTER INSERT ON api_token
+      FOR EACH ROW EXECUTE FUNCTION refuse_lone_token()
+    """,
 )
 
 
@@ -118,6 +171,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TRIGGER person_shuts_doors ON person")
     op.execute("DROP FUNCTION shut_doors()")
+    op.execute("DROP TRIGGER password_is_reset_by_two ON person")
+    op.execute("DROP TRIGGER password_is_given_by_two ON person")
+    op.execute("DROP FUNCTION refuse_lone_password()")
+    op.execute("DROP TRIGGER token_is_given_by_two ON api_token")
+    op.execute("DROP FUNCTION refuse_lone_token()")
+    op.execute("DROP FUNCTION is_seconded(integer, text, text, integer)")
     for table in ("access_event", "throttle", "api_token", "recovery_code"):
         op.drop_table(table)
     op.drop_table("second_factor")
