@@ -82,6 +82,7 @@ class Derivation:
                 self._times(item, running),
                 self._duties(item, events, duties.get(item["id"], ())),
                 _climbs(events, climbs.get(item["id"], ())),
+                _reveals(events),
             ):
                 if wrong:
                     yield f"{item['number']}: {wrong}"
@@ -173,6 +174,17 @@ def _climbs(events: Sequence[Row], climbs: Sequence[Row]) -> str | None:
     }
     if told != kept or len(kept) != len(climbs):
         return "督办登级与记录不符。The rungs climbed are not what its events say."
+    return None
+
+
+def _reveals(events: Sequence[Row]) -> str | None:
+    """Nobody saw an identity before the journal granted it."""
+    granted = set()
+    for event in events:
+        if event["act"] == "reveal_grant":
+            granted.add(event["data"].get("reveal"))
+        elif event["act"] == "reveal_view" and event["data"].get("reveal") not in granted:
+            return "未经批准查看了身份。An identity was seen that no event before grants."
     return None
 
 

@@ -8,6 +8,9 @@ import psycopg
 import pytest
 
 from engine import reveals
+from engine.derivation import Derivation
+from engine.journal import chains_of, last_item
+from engine.walls import SYS, stand_for
 from tests.api.conftest import ACCEPTANCE, GRIEVANCE, NAME, PHONE
 
 if TYPE_CHECKING:
@@ -265,3 +268,24 @@ def test_a_grant_that_only_the_row_tells_shows_nothing(desk: Desk) -> None:
     seen = desk.look("intake", f"/items/{number}/reveals/{reveal}").json()
     assert seen["data"] is None
     assert acts(desk, number) == ["reveal_request"]
+
+
+def test_a_view_that_nothing_granted_does_not_verify(desk: Desk) -> None:
+    """Who granted the sight of an identity cannot be struck from the journal unseen."""
+    number = desk.submit()["number"]
+    reveal = asked(desk, number)
+    post(desk, "liaison", number, f"/{reveal}/grant", reason=BECAUSE)
+    assert desk.look("intake", f"/items/{number}/reveals/{reveal}").json()["data"]
+
+    def found() -> list[str]:
+        with desk.app.state.counter.database.transaction() as session:
+            stand_for(session, SYS)
+            rules = Derivation(session, desk.app.state.counter.casework.catalog)
+            last = last_item(session)
+            return [*rules.examine(session, chains_of(session, 0, last), 0, last)]
+
+    assert found() == []
+    with psycopg.connect(desk.url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE event SET act = 'note' WHERE act = 'reveal_grant'")
+    assert any("no event before grants" in fault for fault in found())
