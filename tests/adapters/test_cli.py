@@ -347,7 +347,7 @@ def test_a_real_office_is_set_up_from_nothing(bare: Shell) -> None:
     """Units first, then people with roles and a password that is read, not passed."""
     bare.well("migrate")
     bare.well("unit", "add", "JU", "某市市场监督管理局")
-    assert "--under" in bare.refused("unit", "add", "KE", "某科")
+    assert "(under)" in bare.refused("unit", "add", "KE", "某科")
     bare.well("unit", "add", "KE", "某科", "--under", "JU")
     head = ("user", "add", "wang", "--name", "王某", "--unit", "某科", "--role", "unit_head")
     for common in ("kurz", "password1234", "wang2026wang"):

@@ -68,6 +68,7 @@ def test_no_file_of_the_corpus_does_harm(desk: Desk, settings: Settings) -> None
     samples = corpus()
     assert len(samples) >= 150
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    largest_before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     faults: list[Any] = []
     slow: list[Any] = []
     number = desk.submit()["number"]
@@ -90,7 +91,9 @@ def test_no_file_of_the_corpus_does_harm(desk: Desk, settings: Settings) -> None
     assert slow == []
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 300 * 1024, f"{grown} KiB more"
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 560 * 1024
+    # a high-water mark over all children so far: another test's browser may have been larger
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert largest < 560 * 1024 or largest == largest_before
     assert len(names(settings)) == kept(desk)
     assert desk.one("SELECT count(*) FROM stray_file") == 0
 
