@@ -192,7 +192,7 @@ class TokenRequest(Form):
 
     name: Annotated[Line, Field(examples=["12345 热线接口"])]
     scopes: Annotated[
-        list[Literal["read", "submit", "advance", "supervise", "export"]],
+        list[Literal["read", "submit", "advance", "supervise"]],
         Field(min_length=1, max_length=5, examples=[["read", "submit"]]),
     ]
     days: Annotated[int, Field(ge=1, le=366, description="Days until it ends.")] = 90

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 Owes = Literal["password", "factor", "otp"]
-Scope = Literal["read", "submit", "advance", "supervise", "export"]
+Scope = Literal["read", "submit", "advance", "supervise"]
 Demand = Literal["enrolled", "roles", "all"]
 
 TOKEN_MARK = "bjt_"  # noqa: S105 - it begins every token of a system, so that scanners find one

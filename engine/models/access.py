@@ -72,8 +72,7 @@ class ApiToken(Base):
     __tablename__ = "api_token"
     __table_args__ = (
         CheckConstraint(
-            "cardinality(scopes) > 0 AND scopes <@ "
-            "ARRAY['read', 'submit', 'advance', 'supervise', 'export']",
+            "cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'submit', 'advance', 'supervise']",
             name="has_known_scopes",
         ),
         CheckConstraint("expires_at <= created_at + interval '367 days'", name="ends_in_a_year"),

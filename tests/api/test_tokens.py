@@ -30,7 +30,7 @@ def bearer(answer: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['token']}"}
 
 
-@pytest.mark.parametrize("scope", ["read", "submit", "advance", "supervise", "export"])
+@pytest.mark.parametrize("scope", ["read", "submit", "advance", "supervise"])
 def test_a_token_reaches_its_scope_and_nothing_else(desk: Desk, scope: str) -> None:
     """Every address there is: what is a person's, or in another scope, answers 403; what is in the
     scope answers as it would to its owner.
@@ -48,7 +48,7 @@ def test_a_token_reaches_its_scope_and_nothing_else(desk: Desk, scope: str) -> N
             assert answer.status_code in {401, 422}, (place, answer.text)
         else:
             assert answer.status_code in {403, 422}, (place, answer.text)
-    assert reached or scope == "export"
+    assert reached
 
 
 def test_a_token_reads_and_submits(desk: Desk) -> None:

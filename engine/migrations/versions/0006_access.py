@@ -207,8 +207,7 @@ def _create_tokens() -> None:
         sa.Column("last_used_at", MOMENT, nullable=True),
         sa.Column("ended_at", MOMENT, nullable=True),
         sa.CheckConstraint(
-            "cardinality(scopes) > 0 AND scopes <@ "
-            "ARRAY['read', 'submit', 'advance', 'supervise', 'export']",
+            "cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'submit', 'advance', 'supervise']",
             name=op.f("api_token_has_known_scopes"),
         ),
         sa.CheckConstraint(
