@@ -15,7 +15,7 @@ from engine.catalog import install
 from engine.database import Database, execute, migrate
 from engine.errors import NotFound
 from engine.keys import Keyring
-from engine.walls import APP, SYS
+from engine.walls import APP, ENGINE, SYS
 from workflows import catalog
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
     with owner_url(settings) as url:
         if settings.database_url is None:
             furnish(url, declared)
-        database = Database(url, settings.pool_size, role=APP, principal=SYS)
+        database = Database(url, settings.pool_size, role=ENGINE, principal=SYS)
         try:
             demand_tables(database)
             database.perform(lambda session: install(session, declared))

@@ -227,7 +227,7 @@ def open_rooms() -> Rooms:
     from engine.keys import Keyring
     from engine.signatures import SIGNING, Signer
     from engine.store import open_store
-    from engine.walls import APP, SYS
+    from engine.walls import ENGINE, SYS
 
     settings = Settings()
     if settings.database_url is None:
@@ -240,7 +240,7 @@ def open_rooms() -> Rooms:
         Database(
             settings.database_url.get_secret_value(),
             settings.pool_size,
-            role=APP,
+            role=ENGINE,
             principal=SYS,
         ),
         Casework(

@@ -24,7 +24,7 @@ from engine.database import Database, migrate
 from engine.keys import Keyring
 from engine.models import Base
 from engine.people import PUBLIC, Actor
-from engine.walls import APP, SYS
+from engine.walls import ENGINE, SYS
 from workflows import catalog
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Ground:
 
     def open(self, connections: int = 8) -> tuple[Database, Casework]:
         """A pool and the verbs, as a process of the office has them."""
-        database = Database(self.url, connections, role=APP, principal=SYS)
+        database = Database(self.url, connections, role=ENGINE, principal=SYS)
         return database, Casework(catalog(), keyring=self.keyring)
 
     @property

@@ -31,6 +31,11 @@ SELECT i.id, i.number, i.workflow, i.version, i.state, d.id AS clock, d.name, d.
     d.started_at) AS alarm_at
 FROM (SELECT now() + practice_offset AS now FROM bureau) n CROSS JOIN deadline d
 JOIN item i ON i.id = d.item_id
+WHERE d.id = ANY(%s) ORDER BY d.rung DESC, d.due_at, d.id
+"""
+STALLED = """
+SELECT d.id FROM (SELECT now() + practice_offset AS now FROM bureau) n CROSS JOIN deadline d
+JOIN item i ON i.id = d.item_id
 WHERE d.stopped_at IS NULL AND d.rung >= 1 AND i.closed_at IS NULL AND {where}
 ORDER BY d.rung DESC, d.due_at, d.id LIMIT %(n)s
 """
@@ -69,8 +74,8 @@ def stalls(
             moment=moment,
             last=last,
         )
-    statement = STALLS.format(where=search.where(look.visible()))
-    rows = execute(session, statement, search.values, prepare=False).fetchall()
+    ids = search.choose(session, STALLED.format(where=search.where(look.visible())))
+    rows = execute(session, STALLS, (ids,)).fetchall()
     holders = _holders(session, desk, {row["id"] for row in rows[:limit]})
     key = ["rung", "due_text", "clock"]
     return search.page(rows, key, lambda row: _stall(desk, row, holders[row["id"]]))
@@ -112,6 +117,10 @@ MESSAGES = """
 SELECT m.id, i.number AS item, d.rule, m.rung, m.recipient_id, m.endpoint_id, m.channel, m.text,
   m.status, m.attempts, m.created_at, m.sent_at, m.receipt, m.payload
 FROM message m JOIN item i ON i.id = m.item_id LEFT JOIN deadline d ON d.id = m.deadline_id
+WHERE m.id = ANY(%s) ORDER BY m.id DESC
+"""
+PUSHED = """
+SELECT m.id FROM message m JOIN item i ON i.id = m.item_id
 WHERE {where} ORDER BY m.id DESC LIMIT %(n)s
 """
 
@@ -138,8 +147,8 @@ def messages(
         search.demand("m.item_id = (SELECT id FROM item WHERE number = %(item)s)", item=item)
     if after is not None:
         search.demand("m.id < %(last)s", last=last_id(after))
-    statement = MESSAGES.format(where=search.where(look.visible()))
-    rows = execute(session, statement, search.values, prepare=False).fetchall()
+    ids = search.choose(session, PUSHED.format(where=search.where(look.visible())))
+    rows = execute(session, MESSAGES, (ids,)).fetchall()
 
     def told(row: Mapping[str, Any]) -> dict[str, Any]:
         if row["recipient_id"] is not None:
@@ -163,8 +172,8 @@ def inbox(
     search.demand("m.recipient_id = %(me)s AND m.status <> 'withdrawn'")
     if after is not None:
         search.demand("m.id < %(last)s", last=last_id(after))
-    statement = MESSAGES.format(where=search.where(NOT_HIDDEN))
-    rows = execute(session, statement, search.values, prepare=False).fetchall()
+    ids = search.choose(session, PUSHED.format(where=search.where(NOT_HIDDEN)))
+    rows = execute(session, MESSAGES, (ids,)).fetchall()
     return search.page(rows, ["id"], lambda row: told_text(desk.catalog.texts, row))
 
 

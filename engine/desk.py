@@ -14,7 +14,7 @@ from engine.dossier import LOCK, LOCK_BY_ID, READ_NUMBER, READ_ONE, Dossier
 from engine.effects import Way
 from engine.errors import NotFound, NotPermitted, Stale
 from engine.people import Actor, Office, read_office
-from engine.walls import SYS, principal_of, stand_for
+from engine.walls import SYS, TO_ENGINE, principal_of, stand_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +39,7 @@ SELECT office_revision, calendar_revision, now() + practice_offset AS now,
   ARRAY(SELECT nextval('item_id_seq') FROM generate_series(1, %s)) AS ids
 FROM bureau
 """
-HOUSE_AT_WORK = HOUSE.replace(
-    "FROM bureau", ", set_config('banjie.principal', 'sys', true) FROM bureau"
-)
+HOUSE_AT_WORK = HOUSE.replace("FROM bureau", f", {TO_ENGINE} FROM bureau")
 """The same where an act begins: from here on it is the engine's own (`engine.walls`)."""
 
 

@@ -15,7 +15,7 @@ from engine.database import execute
 from engine.deadlines import Clock
 from engine.definition import PROTECTIONS
 from engine.vault import Vault, family_values
-from engine.walls import as_engine
+from engine.walls import TO_ENGINE, as_engine
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
     from engine.machine import Bound
     from engine.people import Actor, Office
 
-LOCK = (
-    "SELECT id, set_config('banjie.principal', 'sys', true) FROM item WHERE number = %s"
-    " FOR NO KEY UPDATE"
-)
+LOCK = f"SELECT id, {TO_ENGINE} FROM item WHERE number = %s FOR NO KEY UPDATE"  # noqa: S608 - constants
 """Finds an item only for a principal who may know of it; the rest of the act is the engine's own."""
 LOCK_BY_ID = "SELECT id FROM item WHERE id = %s FOR NO KEY UPDATE"
 READ = """

@@ -1,6 +1,6 @@
 """The worklist: what a person may see, next due first.
 
-Plain SQL, visibility inside it, keyset pages only. The worklist is built as a UNION ALL of index
+Plain SQL, visibility inside it, keyset pages only; what is chosen is read behind the wall. The worklist is built as a UNION ALL of index
 scans, one for each scope and unit, because an OR over scopes leaves the planner no ordered index.
 """
 
@@ -44,7 +44,7 @@ SELECT i.id, i.number, i.workflow, i.version, i.state, i.revision, i.unit_id, i.
   i.due_at::text AS due_text, i.closed_at::text AS closed_text,
   ARRAY(SELECT h.person_id FROM item_duty h WHERE h.item_id = i.id AND h.assigned
     AND h.ended_at IS NULL ORDER BY h.id) AS holders
-FROM ({chosen}) c JOIN item i ON i.id = c.id
+FROM item i WHERE i.id = ANY(%s) ORDER BY {order}
 """
 
 
@@ -75,8 +75,8 @@ def worklist(
     else:
         order, key = "i.due_at, i.id", ["due_text", "id"]
         chosen = _open(search, filters, workflows, after)
-    statement = f"{ROWS.format(chosen=chosen)} ORDER BY {order} LIMIT %(n)s"
-    rows = execute(session, statement, search.values, prepare=False).fetchall()
+    ids = search.choose(session, chosen)
+    rows = execute(session, ROWS.format(order=order), (ids,)).fetchall()
     return search.page(rows, key, lambda row: _entry(desk, house, row))
 
 
@@ -174,26 +174,20 @@ def _open(search: Search, filters: Filters, workflows: frozenset[str], after: Ke
         search.in_units()
         if not branches:
             return PICK.format(where=search.where(OPEN, OWN_DUTY, NOT_HIDDEN))
-        few = PICK.format(where=search.where(OPEN, OWN_DUTY, ROOM_LEFT, NOT_HIDDEN))
-        between = PICK.format(where=search.where(OPEN, UP_TO_THE_LAST, OWN_PROBED, NOT_HIDDEN))
+        own = PICK.format(where=search.where(OPEN, OWN_DUTY, UP_TO_THE_LAST, NOT_HIDDEN))
         scoped = _union(branches)
-        return f"WITH scoped AS MATERIALIZED ({scoped}) {_union(['TABLE scoped', few, between])}"
+        return f"WITH scoped AS MATERIALIZED ({scoped}) {_union(['TABLE scoped', own])}"
     return _union(branches)
 
 
 OWN_DUTY = """i.id IN (SELECT d.item_id FROM item_duty d WHERE d.person_id = ANY(%(mine)s::int[])
   AND d.ended_at IS NULL AND d.role <> d.duty AND d.role <> ALL(%(covered)s)
   AND (d.assigned OR d.person_id = %(me)s))"""
-OWN_PROBED = """(SELECT true FROM item_duty d WHERE d.item_id = i.id
-  AND d.person_id = ANY(%(mine)s::int[]) AND d.ended_at IS NULL AND d.role <> d.duty
-  AND d.role <> ALL(%(covered)s) AND (d.assigned OR d.person_id = %(me)s) LIMIT 1)"""
-ROOM_LEFT = "(SELECT count(*) FROM scoped) < %(n)s"
-UP_TO_THE_LAST = """(SELECT count(*) FROM scoped) = %(n)s AND (i.due_at, i.id) <= (
-  (SELECT s.due_at FROM scoped s OFFSET %(n)s - 1), (SELECT s.id FROM scoped s OFFSET %(n)s - 1))"""
+UP_TO_THE_LAST = """(i.due_at, i.id) <= (
+  coalesce((SELECT s.due_at FROM scoped s OFFSET %(n)s - 1), 'infinity'),
+  coalesce((SELECT s.id FROM scoped s OFFSET %(n)s - 1), 9223372036854775807))"""
 """Where the page that the scopes fill ends. Nobody's own duties are read beyond it: a head of unit
-has a hundred thousand of them, nearly all on items the scopes show anyway. So a page with room left
-is filled from the duties, and a full one from the items up to its end, each asked for a duty; only
-one of the two is run.
+has a hundred thousand of them, nearly all on items the scopes show anyway.
 """
 
 

@@ -17,16 +17,16 @@ from engine.desk import not_found
 from engine.dossier import READ, READ_NUMBER, Dossier
 from engine.paging import Page, last_number
 from engine.sealing import OF_FILES
-from engine.walls import SYS, principal_of, stand_for
+from engine.walls import SYS, as_engine, principal_of, stand_for
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
 
-    from engine.casework import Casework
+    from engine.casework import Casework, Option
     from engine.deadlines import Clock
     from engine.paging import Key
     from engine.people import Actor
@@ -67,7 +67,9 @@ def item_view(
     too where the actor may work on it. Raises NotFound.
     """
     dossier = desk.look(session, number, actor)
-    return _shown(session, desk, actor, dossier, personal=personal)
+    with as_engine(session):
+        options = desk.available(dossier, actor)
+    return _shown(session, desk, actor, dossier, options, personal=personal)
 
 
 def view_after(session: Session, desk: Casework, actor: Actor, number: str) -> dict[str, Any]:
@@ -76,8 +78,9 @@ def view_after(session: Session, desk: Casework, actor: Actor, number: str) -> d
     """
     dossier = read_item(session, desk, number)
     if desk.sees(dossier, actor):
+        options = desk.available(dossier, actor)
         stand_for(session, principal_of(actor, number))
-        return _shown(session, desk, actor, dossier, personal=False)
+        return _shown(session, desk, actor, dossier, options, personal=False)
     nothing: dict[str, Any] = {"data": {}, "parent": None, "due_at": None}
     for name in ("assignees", "declared", "deadlines", "available", "children", "attachments"):
         nothing[name] = []
@@ -108,7 +111,13 @@ def _outline(dossier: Dossier) -> dict[str, Any]:
 
 
 def _shown(
-    session: Session, desk: Casework, actor: Actor, dossier: Dossier, *, personal: bool
+    session: Session,
+    desk: Casework,
+    actor: Actor,
+    dossier: Dossier,
+    options: Sequence[Option],
+    *,
+    personal: bool,
 ) -> dict[str, Any]:
     values = {
         "parent": dossier.parent_id,
@@ -142,7 +151,7 @@ def _shown(
                 "missing": option.missing,
                 "reasons": option.reasons,
             }
-            for option in desk.available(dossier, actor)
+            for option in options
         ],
         "children": [number for number in kin["children"] if number in seen],
         "parent": kin["parent"] if kin["parent"] in seen else None,

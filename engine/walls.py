@@ -2,13 +2,14 @@
 
 The counter, the worker and the command line act as `banjie_app`, which owns nothing. Every
 transaction stands for a principal, kept in the setting `banjie.principal` of the transaction:
-`person:ID`, `item:NUMBER` (a citizen who showed the code), `sys` (the engine at work), or nothing,
-for which no row of any item exists. The engine's own rule (`Desk.sees`, `engine.sight`) is the first
+`person:ID`, `item:NUMBER` (a citizen who showed the code), or nothing, for which no row of any item
+exists; or it is the engine's own (`sys`) and acts as `banjie_engine`, to whom the walls are open and
+whose statements therefore cost what they would without them. The engine's own rule (`Desk.sees`, `engine.sight`) is the first
 wall; the policies here repeat it in the database, so that one forgotten condition shows nobody what
 is hidden. An act passes the wall where it locks its item and is the engine's from there on: what
 follows for a family, a parent or a child is no matter of the actor's sight.
 
-The setting can be changed by whoever can run SQL as the application: this is a wall against our own
+Setting and role can be changed by whoever can run SQL as the application: this is a wall against our own
 mistakes and not against an injection (ADR-0023).
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from engine.people import Actor
 
 APP = "banjie_app"
+ENGINE = "banjie_engine"
 VERIFIER = "banjie_verifier"
 SYS = "sys"
 
@@ -93,7 +95,7 @@ RIGHTS: Mapping[str, str] = {
     "watch": "SELECT, INSERT, DELETE",
     "workflow_version": ADD,
 }
-"""What the application may do to a table; what is history it may only add to."""
+"""What the application and the engine may do to a table; what is history they may only add to."""
 
 OPEN: Mapping[str, str] = {
     "access_event": "what happened at the door, of people and never of items",
@@ -177,7 +179,7 @@ POLICIES: Mapping[str, str] = {
     ),
     "answer": "principal = (SELECT current_setting('banjie.principal', true))",
 }
-"""Which rows a principal other than `sys` may know of; the engine alone (`sys`) writes them."""
+"""Which rows a principal other than `sys` may know of; the engine alone writes them."""
 
 _FUNCTIONS = (
     # Names are written out in full: what the owner runs must not follow the caller's path.
@@ -242,13 +244,18 @@ _FUNCTIONS = (
     END $$
     """,
 )
-_IS_SYS = "(SELECT current_setting('banjie.principal', true)) = 'sys'"
+TO_ENGINE = f"set_config('role', '{ENGINE}', true), set_config('banjie.principal', '{SYS}', true)"
+"""In a list of columns: from this statement on the transaction is the engine's own."""
+
+
+_STAND_FOR = "SELECT set_config('role', %s, true), set_config('banjie.principal', %s, true)"
 
 
 def stand_for(session: Session, principal: str) -> None:
     """Bind the transaction to a principal, from now to its end."""
     if session.info.get("principal") != principal:
-        execute(session, "SELECT set_config('banjie.principal', %s, true)", (principal,))
+        role = ENGINE if principal == SYS else APP
+        execute(session, _STAND_FOR, (role, principal))
         session.info["principal"] = principal
 
 
@@ -270,6 +277,11 @@ def create_roles(connection: Connection) -> None:
             f"DO $$ BEGIN CREATE ROLE {role} LOGIN;"
             " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
         )
+    connection.exec_driver_sql(
+        f"DO $$ BEGIN CREATE ROLE {ENGINE} NOLOGIN;"
+        f" GRANT {ENGINE} TO {APP} WITH INHERIT FALSE, SET TRUE;"
+        " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
 
 
 def raise_walls(connection: Connection) -> None:
@@ -300,31 +312,34 @@ _STANDING = "SELECT obj_description(to_regprocedure('wall_person()'))"
 
 
 def _statements() -> Iterator[str]:
-    for role in (APP, VERIFIER):
+    for role in (APP, ENGINE, VERIFIER):
         yield f"GRANT USAGE ON SCHEMA public TO {role}"
         yield f"GRANT USAGE ON SCHEMA vault TO {role}"
     yield "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
     yield from _FUNCTIONS
     for table in sorted(RIGHTS):
-        yield f"REVOKE ALL ON {table} FROM PUBLIC, {APP}, {VERIFIER}"
-        yield f"GRANT {RIGHTS[table]} ON {table} TO {APP}"
+        yield f"REVOKE ALL ON {table} FROM PUBLIC, {APP}, {ENGINE}, {VERIFIER}"
+        yield f"GRANT {RIGHTS[table]} ON {table} TO {APP}, {ENGINE}"
         yield f"GRANT SELECT ON {table} TO {VERIFIER}"
-    yield f"GRANT EXECUTE ON FUNCTION vault.erase_letters(bigint, bigint[]) TO {APP}"
-    yield f"GRANT USAGE ON SEQUENCE item_id_seq TO {APP}"
+    yield f"GRANT EXECUTE ON FUNCTION vault.erase_letters(bigint, bigint[]) TO {ENGINE}"
+    yield f"GRANT USAGE ON SEQUENCE item_id_seq TO {APP}, {ENGINE}"
     for table in sorted(POLICIES):
-        seen = f"{_IS_SYS} OR ({POLICIES[table]})"
-        writes = seen if table == "answer" else _IS_SYS
+        own = (
+            table == "answer"
+        )  # an answer is kept by whoever asked, all else is written by the engine
+        seen = POLICIES[table]
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
-        for name in ("known", "added", "locked", "dropped", "verified"):
+        for name in ("known", "added", "locked", "dropped", "engine", "verified"):
             yield f"DROP POLICY IF EXISTS {name} ON {table}"
         yield f"CREATE POLICY known ON {table} FOR SELECT TO {APP} USING ({seen})"
-        yield f"CREATE POLICY added ON {table} FOR INSERT TO {APP} WITH CHECK ({writes})"
         yield (
             f"CREATE POLICY locked ON {table} FOR UPDATE TO {APP}"
-            f" USING ({seen}) WITH CHECK ({writes})"
+            f" USING ({seen}) WITH CHECK ({seen if own else 'false'})"
         )
-        if "DELETE" in RIGHTS[table]:
-            yield f"CREATE POLICY dropped ON {table} FOR DELETE TO {APP} USING ({writes})"
+        if own:
+            yield f"CREATE POLICY added ON {table} FOR INSERT TO {APP} WITH CHECK ({seen})"
+            yield f"CREATE POLICY dropped ON {table} FOR DELETE TO {APP} USING ({seen})"
+        yield f"CREATE POLICY engine ON {table} TO {ENGINE} USING (true) WITH CHECK (true)"
         yield f"CREATE POLICY verified ON {table} FOR SELECT TO {VERIFIER} USING (true)"
 
 

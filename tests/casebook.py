@@ -17,7 +17,7 @@ from adapters import sample
 from engine.casework import Casework
 from engine.database import Database
 from engine.people import SYS, Actor
-from engine.walls import APP
+from engine.walls import ENGINE
 from engine.walls import SYS as AS_ENGINE
 from engine.workdays import SHANGHAI
 
@@ -262,7 +262,7 @@ def opened(admin: str, template: str, casework: Casework) -> Iterator[Casebook]:
         book = Casebook(
             url,
             Casework(casework.catalog, keyring=casework.keyring),
-            Database(url, role=APP, principal=AS_ENGINE),
+            Database(url, role=ENGINE, principal=AS_ENGINE),
         )
         try:
             yield book

@@ -16,7 +16,7 @@ from adapters import sample
 from api.main import create_app
 from engine.database import Database
 from engine.settings import Settings
-from engine.walls import APP, SYS
+from engine.walls import ENGINE, SYS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would rather have a client that is not out yet
@@ -58,7 +58,7 @@ class Desk:
     @cached_property
     def worker(self) -> Database:
         """A pool as the worker has one."""
-        return Database(self.url, 2, role=APP, principal=SYS)
+        return Database(self.url, 2, role=ENGINE, principal=SYS)
 
     def headers(self, account: str, **more: str) -> dict[str, str]:
         """The headers of somebody who is logged in."""

@@ -15,7 +15,7 @@ from engine.database import execute
 from engine.models import Base
 from engine.people import Actor
 from engine.views import read_item
-from engine.walls import APP, OPEN, POLICIES, RIGHTS
+from engine.walls import APP, ENGINE, OPEN, POLICIES, RIGHTS
 from tests.api.conftest import ACCEPTANCE
 from tests.api.test_sight import furnish
 
@@ -40,7 +40,7 @@ def test_every_table_has_its_rights_and_its_wall_or_a_reason() -> None:
     assert not POLICIES.keys() & OPEN.keys()
 
 
-@pytest.mark.parametrize("principal", ["", "person:", "nobody", "item:", "SYS"])
+@pytest.mark.parametrize("principal", ["", "person:", "nobody", "item:", "sys"])
 def test_a_transaction_that_stands_for_nobody_sees_no_item(desk: Desk, principal: str) -> None:
     """Deny by default: unset, empty, unknown and misspelt principals are shown nothing."""
     desk.submit()
@@ -162,11 +162,14 @@ def _accused(desk: Desk, account: str) -> str:
         "UPDATE edge SET to_state = 'closed'",
     ],
 )
-def test_the_application_may_not(database_url: str, statement: str) -> None:
-    """What the application's role must never do, the database refuses it."""
+@pytest.mark.parametrize("role", [APP, ENGINE])
+def test_neither_the_application_nor_the_engine_may(
+    database_url: str, statement: str, role: str
+) -> None:
+    """What no role of the programs must ever do, the database refuses it."""
     with psycopg.connect(database_url) as connection:
         connection.execute(f"SET SESSION AUTHORIZATION {APP}".encode())
-        connection.execute("SELECT set_config('banjie.principal', 'sys', false)")
+        connection.execute(f"SET ROLE {role}".encode())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement.encode())
 

@@ -55,6 +55,8 @@ def test_a_sound_installation_serves(database_url: str, tmp_path: Path) -> None:
         ("GRANT TRUNCATE ON item TO banjie_app", "TRUNCATE item"),
         ("GRANT UPDATE ON item TO banjie_app", "UPDATE item"),
         ("GRANT DELETE ON item_duty TO banjie_app", "DELETE item_duty"),
+        ("GRANT DELETE ON event TO banjie_engine", "DELETE event"),
+        ("CREATE TABLE spare (); ALTER TABLE spare OWNER TO banjie_engine", "an owner of tables"),
         ("CREATE TABLE spare (); ALTER TABLE spare OWNER TO banjie_app", "an owner of tables"),
     ],
 )
