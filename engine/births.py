@@ -15,6 +15,7 @@ from engine.database import execute
 from engine.definition import PROTECTIONS
 from engine.dossier import READ, Attempt, Dossier, HeldDuty
 from engine.errors import GuardRefused, Invalid, NotPermitted
+from engine.fills.filling import Filling, filled
 from engine.forms import Accepted, accept, refuse_identities
 from engine.journal import birth_digest
 from engine.people import SYS, Actor, Office
@@ -93,6 +94,12 @@ def begin(
     received_at = birth.received_at or house.now
     derived = _derived(bound, birth, received_at)
     data = {**{name: v for name, v in birth.data.items() if name not in derived}}
+    if fill := bound.fill_of(variant):
+        given = accept(workflow, variant, data, derived, house.office, demand=False)
+        beginning = Filling(
+            session, workflow, house.office, house.calendar, house.now, actor, derived, given.all
+        )
+        data = filled(fill, beginning, data)
     accepted = accept(workflow, variant, data, derived, house.office, demand=actor is not SYS)
     accepted.plain |= derived
     subject = accepted.plain.get(workflow.subject or "")

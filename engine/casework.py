@@ -221,7 +221,8 @@ class Casework(Recusals):
             if set(variant.by) <= {"sys"}:
                 continue
             role = self.role_for(dossier, actor, variant.by)
-            lacking = missing(variant, {}, dossier.data)
+            computed = dossier.bound.computed(variant)
+            lacking = [n for n in missing(variant, {}, dossier.data) if n not in computed]
             reasons: list[str] = []
             if role is None:
                 reasons.append(not_permitted(dossier, variant))
@@ -229,7 +230,7 @@ class Casework(Recusals):
                 attempt = Attempt(dossier, actor, role, {})
                 for text, sentence in dossier.bound.objections(variant, attempt).items():
                     wanted = _wanted(variant, text)
-                    lacking += [each for each in wanted if each not in lacking]
+                    lacking += [n for n in wanted if n not in computed and n not in lacking]
                     reasons += [] if wanted else [sentence]
             options.append(
                 Option(

@@ -16,7 +16,7 @@ from engine.definition import ACTS_AT_REST, ENGINE_ACTS, Rulebook, Workflow
 from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
-from engine.machine import Bound, Guard
+from engine.machine import Bound, Fill, Guard
 from engine.reading import Text, read_rulebook, read_texts, read_workflow
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
+LEARNED = ("fill", "opens")
+"""Keys that files written before them do not know."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Catalog:
             ) from None
 
 
-def read_catalog(folder: Path, guards: Mapping[str, Guard]) -> Catalog:
+def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, Fill]) -> Catalog:
     """Read a folder of workflow files with its rules, texts and letters.
 
     Raises DefinitionError with every finding of every file at once.
@@ -87,12 +89,13 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard]) -> Catalog:
         findings.append(Finding(RULES, 0, "missing", "is missing; every limit is written there"))
     if rulebook is None or findings:
         raise DefinitionError(findings)
+    gives = {name: fill.gives for name, fill in fills.items()}
     if found := complaints(
-        workflows, rulebook[0], rulebook[1], texts, letters.names, frozenset(guards)
+        workflows, rulebook[0], rulebook[1], texts, letters.names, frozenset(guards), gives
     ):
         raise DefinitionError(found)
     bound = {
-        (workflow.workflow, workflow.version): Bound(workflow, digest(workflow), guards)
+        (workflow.workflow, workflow.version): Bound(workflow, digest(workflow), guards, fills)
         for workflow in [*retired, *(workflow for workflow, _ in workflows)]
     }
     current = {
@@ -102,7 +105,10 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard]) -> Catalog:
 
 
 def digest(workflow: Workflow) -> bytes:
-    """SHA-256 over what an item's path depends on; titles and texts may change freely."""
+    """SHA-256 over what an item's path depends on; titles and texts may change freely.
+
+    A word the grammar learned later counts where it is used, so that no file changes by not using it.
+    """
     kept = workflow.model_dump(mode="json", by_alias=True)
     _drop_titles(kept)
     return hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).digest()
@@ -112,6 +118,9 @@ def _drop_titles(value: object) -> None:
     if isinstance(value, dict):
         for key in ("title", "title_en"):
             value.pop(key, None)
+        for key in LEARNED:
+            if key in value and value[key] is None:
+                del value[key]
         for each in value.values():
             _drop_titles(each)
     elif isinstance(value, list):

@@ -270,6 +270,7 @@ class Transition(Part):
     known: Names = ()
     optional: Names = ()
     guards: Names = ()
+    fill: str | None = None  # a named function that computes values for fields of this move
     effects: tuple[Effect, ...] = ()
     returns: bool = False
 

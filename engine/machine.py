@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transitions import EventData, Machine
 
@@ -30,12 +30,26 @@ Guard = Callable[[Any, str], str | None]
 """(attempt, argument) -> a sentence saying why not, or None. The argument follows the dot."""
 
 
-class Bound:
-    """A workflow whose guards are found and whose machine is built."""
+class Fill(NamedTuple):
+    """A named function that computes values for fields of a move, and which fields those are."""
 
-    def __init__(self, workflow: Workflow, digest: bytes, guards: Mapping[str, Guard]) -> None:
+    gives: frozenset[str]
+    compute: Callable[[Any], Mapping[str, Any]]
+
+
+class Bound:
+    """A workflow whose guards and fills are found and whose machine is built."""
+
+    def __init__(
+        self,
+        workflow: Workflow,
+        digest: bytes,
+        guards: Mapping[str, Guard],
+        fills: Mapping[str, Fill],
+    ) -> None:
         self.workflow = workflow
         self.digest = digest
+        self._fills = {name: fills[name] for _, t in workflow.moves() if (name := t.fill)}
         self._guards = {
             text: (guards[text.partition(".")[0]], text.partition(".")[2])
             for _, transition in workflow.moves()
@@ -78,6 +92,15 @@ class Bound:
         """Guard -> its sentence against a transition, {} where all let it pass."""
         answers = {text: self._ask(text, attempt) for text in transition.guards}
         return {text: sentence for text, sentence in answers.items() if sentence}
+
+    def computed(self, transition: Transition) -> frozenset[str]:
+        """The fields of a transition that nobody has to give: they are computed in the act."""
+        found = self.fill_of(transition)
+        return found.gives if found else frozenset()
+
+    def fill_of(self, transition: Transition) -> Fill | None:
+        """What computes values for a transition, where anything does."""
+        return self._fills[transition.fill] if transition.fill else None
 
     def title(self, state: str) -> str:
         """A state's Chinese title."""

@@ -19,6 +19,7 @@ from engine.desk import Desk
 from engine.dossier import READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
 from engine.errors import BanjieError, NotPermitted
+from engine.fills.filling import filled, of_act
 from engine.forms import Accepted, accept, holds, refuse_identities
 from engine.people import SYS, Actor
 from engine.record import add_duties, declare_by_acting, end_duties, record, settle
@@ -100,6 +101,8 @@ class Motion(Desk):
             dossier.bound.move(Standing(dossier.state), name, None)  # says why it cannot
             raise AssertionError
         role = self.permit(dossier, actor, variant)
+        if fill := dossier.bound.fill_of(variant):
+            data = filled(fill, of_act(dossier, variant, actor, data), data)
         accepted = accept(
             dossier.workflow,
             variant,

@@ -416,6 +416,7 @@ def _rights(desk: Casework, dossier: Dossier, public: Actor) -> list[dict[str, A
                         "required": name in option.missing,
                     }
                     for name in (*variant.requires, *variant.optional)
+                    if name not in dossier.bound.computed(variant)
                 ],
                 "until": _until(dossier, option.transition, variant.guards),
             }

@@ -25,6 +25,7 @@ from engine.checking.complaints import KINDS
 from engine.checking.proof import SILENCES
 from engine.definition import Effect, Rulebook, Workflow
 from engine.effects import INBOX, PUBLIC_CHANNEL
+from engine.fills import FILLS
 from engine.guards import GUARDS
 from engine.loader import parse
 from engine.settings import Settings
@@ -248,6 +249,14 @@ def test_every_guard_has_its_line_with_what_it_says() -> None:
         assert pieces, f"{name} says nothing in Chinese"
         for piece in pieces:
             assert piece in told[name][-1], f"{name} says {piece}"
+
+
+def test_every_fill_has_its_line_with_what_it_gives() -> None:
+    """workflow-files.md tells every fill, and no other, and the fields it computes."""
+    told = rows(section("workflow-files.md", "Fills"))
+    assert told.keys() == FILLS.keys()
+    for name, fill in FILLS.items():
+        assert set(SPAN.findall(told[name][0])) == fill.gives, name
 
 
 def test_every_finding_has_its_line() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.catalog import Catalog, read_catalog
+from engine.fills import FILLS
 from engine.guards import GUARDS
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def catalog(folder: Path | None = None) -> Catalog:
     Raises DefinitionError with every finding of every file; a process that cannot read its
     workflows does not start.
     """
-    return read_catalog(folder or HERE, GUARDS)
+    return read_catalog(folder or HERE, GUARDS, FILLS)
 
 
 def prove(declared: Catalog, roster: Roster) -> list[Proof]:

@@ -24,6 +24,7 @@ KINDS = {
     "text": "通知文本",
     "template": "文书模板",
     "guard": "条件",
+    "fill": "填充函数",
     "workflow": "流程",
     "choice": "选项",
 }

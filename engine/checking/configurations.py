@@ -217,8 +217,8 @@ class _Explorer:
     def _obstacle(self, here: Configuration, move: Transition, *, by_sys: bool) -> str | None:
         """The guard that cannot hold here, or None."""
         offered = {*move.requires, *move.known, *move.optional}
-        if by_sys and {*move.by} == {"sys"}:
-            offered = set()  # the system has nothing to give
+        if by_sys and {*move.by} == {"sys"} and move.fill is None:
+            offered = set()  # the system has nothing to give but what is computed
         lapsed = {a for g, a in _guards(move) if g == "lapsed"}
         for text in move.guards:
             name, _, argument = text.partition(".")

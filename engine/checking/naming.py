@@ -61,6 +61,7 @@ class Surroundings:
     texts: Collection[str]
     templates: Collection[str]
     guards: Collection[str]
+    fills: Mapping[str, Collection[str]]  # name -> the fields it gives
 
     def parents(self, name: str) -> list[Workflow]:
         """The workflows whose items begin items of this one."""
@@ -257,6 +258,8 @@ class _Names:
         place.known((*path, "optional"), "field", move.optional, fields)
         for at, guard in enumerate(move.guards):
             self._guard((*path, "guards", at), guard)
+        if move.fill is not None:
+            self._fill((*path, "fill"), move, move.fill)
         for at, effect in enumerate(move.effects):
             self._effect((*path, "effects", at), effect)
 
@@ -268,6 +271,21 @@ class _Names:
             self.place.known(path, "deadline", [argument], self.workflow.deadlines)
         else:
             self.place.known(path, "field", fields_of_guard(text), self.workflow.fields)
+
+    def _fill(self, path: Path, move: Transition, name: str) -> None:
+        if not self.place.known(path, "fill", [name], self.around.fills):
+            return
+        gives = self.around.fills[name]
+        self.place.known(path, "field", gives, self.workflow.fields)
+        taken = {*move.requires, *move.optional}
+        if vain := sorted({*gives} & {*self.workflow.fields} - taken):
+            self.place.say(
+                path,
+                "filled-in-vain",
+                f"{name} 计算 {'、'.join(vain)}，但“{move.title}”不收；请列入 requires 或 optional",
+                f"{name} computes {', '.join(vain)}, which this transition does not take; "
+                "list them as `requires` or `optional`",
+            )
 
     def _effect(self, path: Path, effect: Effect) -> None:
         place = self.place

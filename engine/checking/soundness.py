@@ -34,13 +34,15 @@ def complaints(
     texts: Mapping[str, Text],
     templates: Collection[str],
     guards: Collection[str],
+    fills: Mapping[str, Collection[str]],
 ) -> list[Finding]:
     """Everything wrong inside and between files, in the order of the files; [] if they are sound.
 
-    ``templates`` are names of document templates, ``guards`` names without their arguments.
+    ``templates`` are names of document templates, ``guards`` names without their arguments,
+    ``fills`` what each function gives.
     """
     by_name = {workflow.workflow: workflow for workflow, _ in workflows}
-    around = Surroundings(by_name, rulebook, frozenset(texts), frozenset(templates), guards)
+    around = Surroundings(by_name, rulebook, frozenset(texts), frozenset(templates), guards, fills)
     found: list[Finding] = []
     seen: dict[tuple[str, str], str] = {}
     loops = _spawn_loops(around)

@@ -55,6 +55,8 @@ FAULTS = [
         "unknown-field",
         "sent_at",
     ),
+    ("    guards: [not_case_handler]\n", "    fill: what_was_foundd\n", "unknown-fill", "foundd"),
+    ("    guards: [not_case_handler]\n", "    fill: what_was_found\n", "filled-in-vain", "fill:"),
     ("text: receipt}", "text: reciept}", "unknown-text", "reciept"),
     ("notify: {to: public,", "notify: {to: publik,", "unknown-role", "publik"),
     ("notify: {to: public, text: receipt}", "document: {template: letterhead}", "unknown-template",

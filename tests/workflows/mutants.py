@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine.checking.proof import prove_all
 from engine.checking.soundness import complaints
 from engine.errors import DefinitionError, Finding
+from engine.fills import FILLS
 from engine.guards import GUARDS
 from engine.loader import Document, load
 from engine.reading import read_rulebook, read_texts, read_workflow
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[2] / "workflows"
 DROP = object()
+GIVES = {name: fill.gives for name, fill in FILLS.items()}
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def findings(
             found += error.findings
     if found:
         return found
-    unsound = complaints(workflows, rulebook, files["rules"], texts, templates, GUARDS)
+    unsound = complaints(workflows, rulebook, files["rules"], texts, templates, GUARDS, GIVES)
     if unsound:
         return unsound
     return [f for proof in prove_all(workflows, rulebook, roster) for f in proof.findings]

@@ -97,6 +97,8 @@ GUARDS = frozenset(
     }
 )
 
+FILLS = {"what_was_found": ("findings",)}
+
 LETTER = """\
 workflow: letter
 version: 1
@@ -287,7 +289,8 @@ def unsound(
 ) -> list[Finding]:
     """Complaints about these files (default: the letter) under this law."""
     book, told = rulebook(law)
-    return complaints(files or [workflow()], book, told, texts(), {"demand_notice"}, guards)
+    letters = {"demand_notice"}
+    return complaints(files or [workflow()], book, told, texts(), letters, guards, FILLS)
 
 
 def proofs(
