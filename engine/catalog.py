@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,13 +22,16 @@ from engine.reading import Text, read_rulebook, read_texts, read_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
 LEARNED = ("fill", "opens")
 """Keys that files written before them do not know."""
+OWN_TEXTS = Path(__file__).parent / TEXTS
+"""What the engine itself sends. An office may word it otherwise in its own file, and no office can
+forget one: a push without a text would be silence.
+"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
     workflows: list[tuple[Workflow, Document]] = []
     retired: list[Workflow] = []
     rulebook: tuple[Rulebook, Document] | None = None
-    texts: dict[str, Text] = {}
+    texts = read_texts(load(OWN_TEXTS))
     paths = [*sorted(folder.glob("*.yaml")), *sorted((folder / "retired").glob("*.yaml"))]
     for path in paths:
         try:
@@ -72,7 +76,7 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
             if path.name == RULES:
                 rulebook = read_rulebook(document), document
             elif path.name == TEXTS:
-                texts = read_texts(document)
+                texts |= read_texts(document)
             elif path.parent.name == "retired":
                 retired.append(read_workflow(document))
             else:

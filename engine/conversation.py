@@ -82,7 +82,7 @@ def write(session: Session, desk: Casework, number: str, words: str) -> Dossier:
     settle(entries, dossier, dossier.entered_at)
     text = FROM_PETITIONER_SEALED if dossier.sealed else FROM_PETITIONER
     told = effects.recipients(dossier, HOLDER)
-    effects.tell(entries, dossier, told, _known_text(desk, text, "urge"), desk.way, {})
+    effects.tell(entries, dossier, told, text, desk.way, {})
     entries.write(session)
     return dossier
 
@@ -118,7 +118,7 @@ def answer(
         entries.change([clock])
         dossier.clocks = [each for each in dossier.clocks if each is not clock]
     settle(entries, dossier, dossier.entered_at)
-    effects.tell_public(entries, dossier, _known_text(desk, FROM_OFFICE, "receipt"), desk.way)
+    effects.tell_public(entries, dossier, FROM_OFFICE, desk.way)
     entries.write(session)
     return dossier
 
@@ -216,8 +216,3 @@ def _answer_rule(desk: Casework, dossier: Dossier) -> str | None:
     if f"stall.{UNANSWERED}" in desk.catalog.rulebook.rules:
         return f"stall.{UNANSWERED}"
     return dossier.workflow.states[dossier.state].idle
-
-
-def _known_text(desk: Casework, name: str, instead: str) -> str:
-    """The text of this name; in an office whose texts know none, one that every office has."""
-    return name if name in desk.catalog.texts else instead

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.dossier import Dossier
 
 PERMITS = Path(__file__).parent / "fixtures" / "permit"
+WORKSHOP = Path(__file__).parent / "fixtures" / "workshop"
 MONDAY = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 """Nothing but weekends lies in the five weeks that follow it."""
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
 from engine import bars, casework, conversation, reminders, reveals, stalls
-from workflows import catalog
+from engine.definition import Act
+from tests.casebook import WORKSHOP
+from workflows import HERE, catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SAID = {
+    *get_args(Act),  # a rung is worded by the name of its act
     bars.HOLDER_GONE,
     bars.RECUSAL_DECIDED,
     bars.RECUSAL_OUTCOME,
@@ -22,6 +32,7 @@ SAID = {
 }
 
 
-def test_every_text_the_engine_sends_is_written() -> None:
-    """The names by which the engine sends its texts are names of `texts.yaml`."""
-    assert set(catalog().texts) >= SAID
+@pytest.mark.parametrize("folder", [HERE, WORKSHOP])
+def test_every_text_the_engine_sends_is_written(folder: Path) -> None:
+    """Whatever office it serves: of a folder that words none of them, too."""
+    assert set(catalog(folder).texts) >= SAID
