@@ -48,7 +48,7 @@ class Desk:
             form = {"account": account, "password": PASSWORD}
             told = self.served.ask("/api/v1/sessions", form)[2]
             self.tokens[account] = json.loads(told)["token"]
-        sent = {"Authorization": f"Bearer {self.tokens[account]}", **headers}
+        sent: Any = {"Authorization": f"Bearer {self.tokens[account]}", **headers}
         status, _, answer = self.served.ask(f"/api/v1{quote(path)}", body, **sent)
         return status, json.loads(answer)
 
