@@ -100,6 +100,7 @@ class DeadlineView(BaseModel):
     kind: Literal["limit", "idle", "ping_pong", "clock_abuse"]
     rule: str
     span: str
+    until: date | None = None
     started_on: date
     due_on: date | None
     due_at: datetime | None

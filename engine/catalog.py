@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
-LEARNED = ("fill", "opens")
+LEARNED = ("fill", "opens", "until")
 """Keys that files written before them do not know."""
 OWN_TEXTS = Path(__file__).parent / TEXTS
 """What the engine itself sends. An office may word it otherwise in its own file, and no office can

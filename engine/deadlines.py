@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.calendars import Calendar, Roll
 from engine.definition import ABUSE_LADDER
-from engine.workdays import SHANGHAI, Day, Due, Span, due, monthly, point, working
+from engine.workdays import SHANGHAI, Day, Due, Span, dated, due, monthly, point, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,6 +42,7 @@ class Clock:
     ladder: str | None
     started_at: datetime
     id: int | None = None
+    until: date | None = None  # the date the item named as the clock started: due then
     pauses: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     extension: Span | None = None
     due_on: date | None = None
@@ -65,6 +66,7 @@ class Clock:
             span=_span(row["span"]),
             ladder=row["ladder"],
             started_at=_moment(row["started_at"]),
+            until=date.fromisoformat(row["until"]) if row["until"] else None,
             pauses=[(_moment(a), _moment(b) if b else None) for a, b in row["pauses"]],
             extension=_span(row["extension"]) if row["extension"] else None,
             due_on=date.fromisoformat(row["due_on"]) if row["due_on"] else None,
@@ -91,6 +93,7 @@ class Clock:
             "span": str(self.span),
             "ladder": self.ladder,
             "started_at": self.started_at,
+            "until": self.until,
             "pauses": self.pauses,
             "extension": str(self.extension) if self.extension else None,
             "due_on": self.due_on,
@@ -138,15 +141,20 @@ class Clockwork:
         kind: str = "limit",
         ladder: str | None = None,
         dated: datetime | None = None,
+        until: date | None = None,
     ) -> Clock:
-        """A clock that starts now under the rule in force on the day of `dated` (default now)."""
+        """A clock that starts now under the rule in force on the day of `dated` (default now); due
+        on the date `until`, where there is one, and not after the rule's span.
+        """
         version = self.rulebook.rule(rule, (dated or now).astimezone(SHANGHAI).date())
-        key = (name, kind, rule, version.since, ladder, now)
+        key = (name, kind, rule, version.since, ladder, now, until)
         started = self._started.get(key)
         if started is None:
             if len(self._started) >= MOST_STARTED:
                 self._started.clear()
-            clock = Clock(name, kind, rule, version.since, version.within, ladder, started_at=now)
+            clock = Clock(
+                name, kind, rule, version.since, version.within, ladder, started_at=now, until=until
+            )
             started = self._started[key] = self.project(clock)
         return replace(started, pauses=[])
 
@@ -174,8 +182,8 @@ class Clockwork:
     def rung_at(self, clock: Clock, rung: int) -> datetime | None:
         """When a rung of a clock rings; None while a pause leaves it open."""
         moment = self.rungs(clock)[rung].at
-        if self._day_of_month(clock) and clock.due_at and clock.due_on:
-            # a fixed day of the month: shares of the limit are measured back from it
+        if self._is_fixed(clock) and clock.due_at and clock.due_on:
+            # a fixed day: shares of the limit are measured back from it
             if moment.after:
                 after = due(
                     self.calendar, clock.due_at - timedelta(hours=1), moment.after, Roll.NONE
@@ -194,7 +202,11 @@ class Clockwork:
         )
 
     def printed_working(self, clock: Clock) -> list[Day]:
-        """Every day from the start to the due date, and why it counts or not."""
+        """Every day from the start to the due date, and why it counts or not; of a fixed day, that one
+        and those it moved over.
+        """
+        if self._is_fixed(clock) and clock.due_on:
+            return self._fixed_working(clock, clock.due_on)
         return working(
             self.calendar,
             clock.started_at,
@@ -272,14 +284,7 @@ class Clockwork:
             return None
         for amount in range(1, most.amount + 1):
             asked = Span(amount, most.unit)
-            reached = due(
-                self.calendar,
-                clock.started_at,
-                clock.span,
-                self._roll(clock),
-                used_pauses=clock.pauses,
-                extension=asked,
-            )
+            reached = self._due(replace(clock, extension=asked))
             if reached is not None and reached.on >= until:
                 return asked
         return None
@@ -299,7 +304,9 @@ class Clockwork:
             found = (spec.instead.rules[each] for each in values if each in spec.instead.rules)
             rule = next(found, rule)
         dated = received_at if spec.dated_by == "receipt" else now
-        return self.start(name, rule, now, ladder=ladder, dated=dated)
+        named = data.get(spec.until) if spec.until else None
+        until = date.fromisoformat(named) if named else None
+        return self.start(name, rule, now, ladder=ladder, dated=dated, until=until)
 
     def _idle(self, rule: str, state: str, now: datetime) -> Clock:
         kind = "clock_abuse" if state in self.workflow.pausing else IDLE
@@ -324,6 +331,8 @@ class Clockwork:
             turn.changed.append(clock)
 
     def _due(self, clock: Clock) -> Due | None:
+        if clock.until:
+            return dated(self.calendar, clock.until, self._roll(clock), clock.extension)
         if day := self._day_of_month(clock):
             return monthly(
                 self.calendar,
@@ -339,6 +348,21 @@ class Clockwork:
             used_pauses=clock.pauses,
             extension=clock.extension,
         )
+
+    def _is_fixed(self, clock: Clock) -> bool:
+        """Whether a clock is due on a day that no counting leads to."""
+        return clock.until is not None or self._day_of_month(clock) is not None
+
+    def _fixed_working(self, clock: Clock, due_on: date) -> list[Day]:
+        start = clock.started_at.astimezone(SHANGHAI).date()
+        rows = {start: "起算日 the day it started"}
+        if clock.until:
+            rows[clock.until] = "指定的日期 the date that was named"
+        rows[due_on] = rows.get(due_on, "到期日 the due day")
+        return [
+            Day(day, counts=day == due_on, why=f"{why} · {self.calendar.why(day)}")
+            for day, why in sorted(rows.items())
+        ]
 
     def _roll(self, clock: Clock) -> Roll:
         return self.rulebook.rule(clock.rule, clock.rule_since).roll

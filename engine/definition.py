@@ -304,6 +304,7 @@ class Deadline(Part):
     extension: Extension | None = None
     ladder: str | None = None
     lapses_into: str | None = None
+    until: str | None = None  # a date field: due at its end, and not after the rule's span
 
     def ends_with(self, transition: str) -> bool:
         """Whether a transition ends the clock: one that stops it, or what it lapses into.
@@ -410,6 +411,11 @@ class Workflow(Part):
     def field_choices(self) -> dict[str, dict[str, str]]:
         """The titles of each field's choices."""
         return {name: spec.choices for name, spec in self.fields.items()}
+
+    @cached_property
+    def due_dates(self) -> frozenset[str]:
+        """The date fields a clock may be due on."""
+        return frozenset(spec.until for spec in self.deadlines.values() if spec.until)
 
     @cached_property
     def identities(self) -> frozenset[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from engine.calendars import Calendar
     from engine.catalog import Catalog
+    from engine.definition import Workflow
     from engine.journal import Chain
 
     Row = Mapping[str, Any]
@@ -79,7 +80,7 @@ class Derivation:
             for wrong in (
                 self._closing(item, events),
                 self._subject(item, events),
-                self._times(item, running),
+                self._times(item, running, events),
                 self._duties(item, events, duties.get(item["id"], ())),
                 _climbs(events, climbs.get(item["id"], ())),
                 _reveals(events),
@@ -111,7 +112,7 @@ class Derivation:
             return "被反映单位与记录不符。It is about a unit that no event names."
         return None
 
-    def _times(self, item: Row, running: Sequence[Clock]) -> str | None:
+    def _times(self, item: Row, running: Sequence[Clock], events: Sequence[Row]) -> str | None:
         """The item shows what its clocks show, and they what follows from their start."""
         rung = max((clock.rung or 0 for clock in running), default=0)
         if item["rung"] != rung or item["due_at"] != due_at(running):
@@ -119,6 +120,8 @@ class Derivation:
         bound = self.desk.catalog.of(item["workflow"], item["version"])
         clockwork = self.desk.clockwork(bound, self.calendar)
         for clock in running:
+            if clock.until and not _named(bound.workflow, clock, events):
+                return f"时钟 {clock.name} 被改动。Its clock {clock.name} was changed."
             shown = (clock.due_on, clock.due_at, clock.next_rung_at)
             clockwork.project(clock)
             latest = max(filter(None, (clock.next_rung_at, self.now + PUT_OFF)))
@@ -149,6 +152,13 @@ class Derivation:
 
 
 DUTY = "职责与记录不符。Who bears a duty on it is not what its events say."
+
+
+def _named(workflow: Workflow, clock: Clock, events: Sequence[Row]) -> bool:
+    """Whether an act named the date a clock is due on."""
+    spec = workflow.deadlines.get(clock.name)
+    field = spec.until if spec else None
+    return any(event["data"].get(field) == str(clock.until) for event in events if field)
 
 
 def _rings(shown: datetime | None, derived: datetime | None, latest: datetime) -> bool:

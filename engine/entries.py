@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CLOCK_COLUMNS = (
     "name text, kind text, rule text, rule_since date, span text, ladder text,"
-    " started_at timestamptz, pauses jsonb, extension text, due_on date, due_at timestamptz,"
+    " started_at timestamptz, until date, pauses jsonb, extension text, due_on date, due_at timestamptz,"
     " provisional boolean, paused_at timestamptz, stopped_at timestamptz, rung smallint,"
     " next_rung smallint, next_rung_at timestamptz"
 )

@@ -30,6 +30,7 @@ MOST_NUMBER = 1_000_000_000
 CONTACT = {"name": 60, "phone": 40, "address": 200, "email": 120}
 UNKNOWN = "unknown"
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # the range of the calendar
+NEAREST, FARTHEST = 2001, 2095  # of a date some clock may be due on
 
 
 class _WrongError(Exception):
@@ -101,6 +102,8 @@ def accept(
         elif not _empty(value):
             try:
                 kept, people = _read(spec, value, office)
+                if name in workflow.due_dates:
+                    _countable(kept)
             except _WrongError as wrong:
                 errors.append((f"/data/{name}", str(wrong)))
                 continue
@@ -238,6 +241,14 @@ def _date(value: object) -> str:
     if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
         raise _WrongError("应为日期,如 2026-09-24。Give a date like 2026-09-24.")
     return found.isoformat()
+
+
+def _countable(day: str) -> None:
+    """A clock may be due on this day: the calendar has room for its roll and its rungs."""
+    if not NEAREST <= date.fromisoformat(day).year <= FARTHEST:
+        raise _WrongError(
+            f"日期须在{NEAREST}年至{FARTHEST}年之间。Give a date between {NEAREST} and {FARTHEST}."
+        )
 
 
 def _moment(value: object) -> str:

@@ -181,6 +181,7 @@ def _deadline(
         "kind": clock.kind,
         "rule": clock.rule,
         "span": str(clock.span),
+        "until": clock.until,  # a date the item named counts, and not the span
         "started_on": clock.started_at.astimezone(SHANGHAI).date(),
         "due_on": clock.due_on,
         "due_at": clock.due_at,

@@ -229,6 +229,22 @@ def monthly(calendar: Calendar, month: date, day: int, roll: Roll) -> Due:
     return Due(on, _midnight_after(on), provisional=moves and _unpublished(calendar, wanted, on))
 
 
+def dated(calendar: Calendar, day: date, roll: Roll, extension: Span | None = None) -> Due:
+    """When something due by a date that somebody named is due: at its end, rolled; an extension is
+    counted from there. Nothing pauses it. ValueError for an extension of hours.
+    """
+    on = calendar.roll(day, roll)
+    provisional = roll is not Roll.NONE and _unpublished(calendar, day, on)
+    if extension is None:
+        return Due(on, _midnight_after(on), provisional)
+    legs = _legs(calendar, on, (extension,), roll, ())
+    if legs is None:
+        raise AssertionError  # nothing pauses it
+    on = _within_range(legs[-1].on)
+    provisional = provisional or _is_provisional(calendar, legs[-1], roll)
+    return Due(on, _midnight_after(on), provisional)
+
+
 def working(
     calendar: Calendar,
     start_at: datetime,

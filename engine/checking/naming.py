@@ -322,12 +322,15 @@ class _Names:
             among = spec.choices or ("true", "false")
             self.place.known((*path, "when", name), "choice", values, among)
             if spec.personal:
-                self.place.say(
-                    (*path, "when", name),
-                    "personal-condition",
-                    f"个人信息字段 {name!r} 不得用作条件",
-                    f"the personal field {name!r} must not decide anything; use another field",
-                )
+                self._decides_nothing((*path, "when", name), name)
+
+    def _decides_nothing(self, path: Path, name: str) -> None:
+        self.place.say(
+            path,
+            "personal-condition",
+            f"个人信息字段 {name!r} 不得用作条件",
+            f"the personal field {name!r} must not decide anything; use another field",
+        )
 
     def _spawn(self, path: Path, spawn: Spawn) -> None:
         check_spawn(self.place, path, spawn, self.workflow.fields, self.around)
@@ -367,6 +370,10 @@ class _Names:
             )
         if deadline.extension is not None:
             place.known((*path, "extension"), "role", deadline.extension.by, self.roles)
+        if deadline.until is not None:
+            spec = self._field((*path, "until"), deadline.until, "date")
+            if spec is not None and spec.personal:
+                self._decides_nothing((*path, "until"), deadline.until)
         if choice := deadline.instead:
             spec = self._field((*path, "instead", "field"), choice.field, "choice", "choices")
             if spec is not None:

@@ -41,6 +41,10 @@ SILENCES = {
         "时限 {} 可能早已响完，此后再无人知晓；请为该环节写 idle",
         "the ladder of {} may have rung out before; name an `idle` rule",
     ),
+    "distant-date": (
+        "时限 {} 到哪一天由人填写，可能很远，此前无人知晓；请为该环节写 idle",
+        "{} is due on a date that people name, however far away; name an `idle` rule",
+    ),
     "waits-for-nobody": (
         "等待 {}，但不一定有这样的必办子事项，或它自己会沉默，或办结后不回告；请改正或写 idle",
         (
@@ -169,7 +173,7 @@ class _Prover:
             if state.final:
                 continue
             covers = tuple(self.listening.covers(step))
-            if not self._waits(at) and not any(cover.fresh for cover in covers):
+            if not self._waits(at) and not any(cover.sure for cover in covers):
                 self._silent(at, covers)
             abused = step.move.returns or at.paused  # the engine's own alarms may ring here
             for cover in (*covers, ABUSE) if abused else covers:
@@ -178,7 +182,7 @@ class _Prover:
                     self._heard(at, cover)
             if (at.state, covers) not in done:
                 done.add((at.state, covers))
-                self._measure(at, [cover for cover in covers if cover.fresh])
+                self._measure(at, [cover for cover in covers if cover.sure])
 
     def _waits(self, at: Configuration) -> bool:
         """Whether a proven mandatory child is there and moves its parent on when it is done."""
@@ -199,8 +203,9 @@ class _Prover:
 
     def _silent(self, at: Configuration, covers: tuple[Cover, ...]) -> None:
         waited = self.workflow.states[at.state].waits_on
+        far = next((cover.clock for cover in covers if cover.fresh), None)
         if covers:
-            name, about = "spent-clock", covers[0].clock
+            name, about = ("distant-date", far) if far else ("spent-clock", covers[0].clock)
         elif waited:
             name, about = "waits-for-nobody", "、".join(waited)
         elif at.paused:
@@ -301,6 +306,8 @@ class _Prover:
 
     def _rings(self, clock: str, places: Collection[Configuration]) -> bool:
         """Whether a clock that runs all along will be heard, or end the matter by itself."""
+        if self.workflow.deadlines[clock].until is not None:
+            return False  # in a hundred years, if whoever names the date says so
         ladder = self.workflow.deadlines[clock].ladder
         return bool(self.listening.rungs(ladder)) or all(
             self.listening.ends_by_itself(at, clock) for at in places

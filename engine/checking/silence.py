@@ -36,7 +36,8 @@ class Cover(NamedTuple):
     """A clock that runs out on an item.
 
     ``fresh``: started by the very move that led here, so that none of its rungs can have rung
-    before. ``lapse``: it ends the wait by itself at the due moment.
+    before. ``lapse``: it ends the wait by itself at the due moment. ``dated``: it may be due on a
+    date that people name, however far away.
     """
 
     clock: str
@@ -44,6 +45,12 @@ class Cover(NamedTuple):
     ladder: str | None
     fresh: bool
     lapse: bool = False
+    dated: bool = False
+
+    @property
+    def sure(self) -> bool:
+        """Whether it rings within a time that is known beforehand."""
+        return self.fresh and not self.dated
 
 
 class Wait(NamedTuple):
@@ -92,7 +99,8 @@ class Listening:
             rules = (spec.rule, *(spec.instead.rules.values() if spec.instead else ()))
             lapse = spec.lapses_into is not None and self.ends_by_itself(at, name)
             if self.rungs(spec.ladder) or lapse:
-                found.append(Cover(name, rules, spec.ladder, name in step.started, lapse))
+                fresh, is_dated = name in step.started, spec.until is not None
+                found.append(Cover(name, rules, spec.ladder, fresh, lapse, is_dated))
         state = self.workflow.states[at.state]
         ladder = self.workflow.idle_ladder_in(at.state)
         if state.idle is not None and self.rungs(ladder):

@@ -57,6 +57,7 @@ class Deadline(Base):
     span: Mapped[str]  # "5 working days", as the rule said when the clock started
     ladder: Mapped[str | None]
     started_at: Mapped[datetime]
+    until: Mapped[date | None]  # the date the item named as the clock started; else span counts
     pauses: Mapped[list[Any]] = mapped_column(JSONB, server_default=sql("'[]'"))
     extension: Mapped[str | None]  # the span granted in all
     due_on: Mapped[date | None]

@@ -146,6 +146,20 @@ def test_a_window_that_closes_by_itself_covers_its_state() -> None:
     assert "silent-state" in names(proof.findings)
 
 
+def test_a_clock_due_on_a_date_that_people_name_covers_nothing_by_itself() -> None:
+    """Whoever names a day in forty years would keep the item silent until then."""
+    edits = (
+        ("rule: letter.objection\n", "rule: letter.objection\n    until: held_on\n"),
+        ("  findings: {", "  held_on: {title: 日期, title_en: Held on, type: date}\n  findings: {"),
+    )
+    proof = proofs(workflow(changed(LETTER, *edits)))["letter"]
+    assert names(proof.findings) == {"distant-date"}
+    assert "objection" in proof.findings[0].sentence
+    replied = "replied: {title: 已答复, title_en: Replied"
+    idle = (f"  {replied}}}", f"  {replied}, idle: stall.pause}}")
+    assert proofs(workflow(changed(LETTER, *edits, idle)))["letter"].holds
+
+
 def test_a_clock_without_a_ladder_is_refused() -> None:
     """It would run out and nobody would know."""
     proof = letter(("    ladder: standard\n", ""))
