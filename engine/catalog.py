@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from engine.vocabularies import Vocabulary
+
 RULES, TEXTS = "rules.yaml", "texts.yaml"
 LEARNED = ("fill", "opens", "until")
 """Keys that files written before them do not know."""
@@ -69,18 +71,21 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
     retired: list[Workflow] = []
     rulebook: tuple[Rulebook, Document] | None = None
     texts = read_texts(load(OWN_TEXTS))
+    shared: Mapping[str, Vocabulary] = {}
     paths = [*sorted(folder.glob("*.yaml")), *sorted((folder / "retired").glob("*.yaml"))]
+    paths.sort(key=lambda path: path.name != RULES)  # the others choose from its lists
     for path in paths:
         try:
             document = load(path)
             if path.name == RULES:
                 rulebook = read_rulebook(document), document
+                shared = rulebook[0].vocabularies
             elif path.name == TEXTS:
                 texts |= read_texts(document)
             elif path.parent.name == "retired":
-                retired.append(read_workflow(document))
+                retired.append(read_workflow(document, shared))
             else:
-                workflows.append((read_workflow(document), document))
+                workflows.append((read_workflow(document, shared), document))
         except DefinitionError as error:
             findings += error.findings
     letters = Letters(folder / "documents")

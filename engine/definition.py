@@ -9,6 +9,7 @@ a set of files sound is `engine.checking.soundness`; that none of their items ca
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +23,7 @@ from pydantic import (
 )
 
 from engine.calendars import Roll
+from engine.vocabularies import Vocabulary, draw
 from engine.workdays import Moment, Span
 
 BUILT_IN_ROLES = frozenset({"public", "sys"})
@@ -119,7 +121,7 @@ class FieldSpec(Part):
     title: Title
     title_en: Title
     type: FieldType
-    choices: dict[str, str] = {}
+    choices: Annotated[dict[str, str], BeforeValidator(draw)] = {}
     columns: dict[Name, str] = {}
     personal: bool = False
     identity: bool = False
@@ -483,16 +485,37 @@ class Workflow(Part):
         return []
 
 
+class Quantity(Part):
+    """One version of a number that is no length of time: a count, a share, a weight.
+
+    `unit` says of what ("次", "share of closed cases"); a share is written 0.40, never 40.
+    """
+
+    since: date
+    value: Decimal
+    unit: str = Field(min_length=1)
+    weight: Literal["statutory", "policy", "internal"]
+    source: str = Field(min_length=3)
+    proposed: bool = False
+
+
 class Rulebook(Part):
-    """`rules.yaml`: the terms of the law, and the ladders every workflow may use."""
+    """`rules.yaml`: the terms of the law, quantities, shared lists, and the ladders all may use."""
 
     rules: dict[str, Annotated[tuple[Rule, ...], Field(min_length=1)]]
     ladders: dict[Name, Annotated[tuple[Rung, ...], Field(min_length=1)]]
+    vocabularies: dict[Name, Vocabulary] = {}
+    quantities: dict[str, Annotated[tuple[Quantity, ...], Field(min_length=1)]] = {}
 
     def rule(self, name: str, on: date) -> Rule:
         """The version of a rule in force on a date; the oldest for dates before all of them."""
         versions = self.newest_first[name]
         return next((rule for rule in versions if rule.since <= on), versions[-1])
+
+    def quantity(self, name: str, on: date) -> Decimal:
+        """The value of a quantity in force on a date; the oldest for dates before all of them."""
+        versions = sorted(self.quantities[name], key=lambda version: version.since, reverse=True)
+        return next((q.value for q in versions if q.since <= on), versions[-1].value)
 
     @cached_property
     def newest_first(self) -> dict[str, list[Rule]]:

@@ -12,9 +12,13 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from engine.definition import Name, Part, Rulebook, Title, Workflow
 from engine.errors import DefinitionError, Finding
+from engine.vocabularies import CONTEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.loader import Document
+    from engine.vocabularies import Vocabulary
 
 PLACEHOLDERS = (
     "number",
@@ -50,10 +54,13 @@ class Text(Part):
 _TEXTS = TypeAdapter(dict[Name, Text])
 
 
-def read_workflow(document: Document) -> Workflow:
-    """The workflow a file declares. Raises DefinitionError with every finding and its line."""
+def read_workflow(document: Document, shared: Mapping[str, Vocabulary] | None = None) -> Workflow:
+    """The workflow a file declares, its choices drawn from the `shared` lists.
+
+    Raises DefinitionError with every finding and its line.
+    """
     try:
-        return Workflow.model_validate(document.data)
+        return Workflow.model_validate(document.data, context={CONTEXT: shared or {}})
     except ValidationError as error:
         raise DefinitionError(_findings(document, error)) from error
 
@@ -80,7 +87,8 @@ def _findings(document: Document, error: ValidationError) -> list[Finding]:
     for complaint in error.errors(include_url=False, include_input=False):
         path = tuple(part for part in complaint["loc"] if part != "[key]")
         where = ".".join(str(part) for part in path) or "the file"
+        name = complaint["type"] if complaint["type"].startswith("unknown-") else "malformed"
         found.append(
-            Finding(document.name, document.line(path), "malformed", f"{where}: {complaint['msg']}")
+            Finding(document.name, document.line(path), name, f"{where}: {complaint['msg']}")
         )
     return found

@@ -29,6 +29,7 @@ from engine.fills import FILLS
 from engine.guards import GUARDS
 from engine.loader import parse
 from engine.settings import Settings
+from engine.vocabularies import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -270,13 +271,14 @@ def test_every_example_of_a_workflow_file_is_one() -> None:
     shapes: dict[str, Any] = {"effects": tuple[Effect, ...]}
     for kind in (Rulebook, Workflow):  # ladders mean the same in both
         shapes |= {name: Annotated[f.annotation, f] for name, f in kind.model_fields.items()}
+    shared = workflows.catalog().rulebook.vocabularies
     blocks = re.findall(r"^```yaml\n(.*?)^```", text("workflow-files.md"), re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
         example = parse(block.encode(), "workflow-files.md").data
         assert isinstance(example, dict)
         for key, value in example.items():
-            TypeAdapter(shapes[key]).validate_python(value)
+            TypeAdapter(shapes[key]).validate_python(value, context={CONTEXT: shared})
 
 
 def test_every_workflow_has_its_line() -> None:

@@ -27,6 +27,8 @@ KINDS = {
     "fill": "填充函数",
     "workflow": "流程",
     "choice": "选项",
+    "vocabulary": "词表",
+    "quantity": "数值",
 }
 """What a name may name, with its Chinese word; a name that names nothing is ``unknown-<kind>``."""
 

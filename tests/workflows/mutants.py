@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.catalog import OWN_TEXTS
 from engine.checking.proof import prove_all
 from engine.checking.soundness import complaints
 from engine.errors import DefinitionError, Finding
@@ -52,14 +53,18 @@ def findings(
     templates = {path.stem for path in (FOLDER / "documents").glob("*.txt")} - lost
     found: list[Finding] = []
     workflows = []
+    try:
+        shared = read_rulebook(files["rules"]).vocabularies
+    except DefinitionError:
+        shared = {}
     for name, document in files.items():
         try:
             if name == "rules":
                 rulebook = read_rulebook(document)
             elif name == "texts":
-                texts = read_texts(document)
+                texts = {**read_texts(load(OWN_TEXTS)), **read_texts(document)}
             else:
-                workflows.append((read_workflow(document), document))
+                workflows.append((read_workflow(document, shared), document))
         except DefinitionError as error:
             found += error.findings
     if found:

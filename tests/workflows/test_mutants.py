@@ -90,7 +90,8 @@ def turned(clockwork: Clockwork, step: Step) -> list[Clock]:
 def test_the_proof_turns_the_clocks_exactly_as_the_engine_does(name: str) -> None:
     """Every step the proof explored, made by the engine's own clockwork, ends in the same stand."""
     files = originals()
-    specs = {w: read_workflow(files[w]) for w in files.keys() - {"rules", "texts"}}
+    shared = read_rulebook(files["rules"]).vocabularies
+    specs = {w: read_workflow(files[w], shared) for w in files.keys() - {"rules", "texts"}}
     clockwork = Clockwork(specs[name], read_rulebook(files["rules"]), carried())
     graph = explore(specs[name], specs)
     assert graph.steps
