@@ -87,13 +87,15 @@ def check(
 
 @app.command()
 def sweep() -> None:
-    """敲响到期的督办 · Climb every rung that is due."""
+    """立本月事项、敲响到期的督办 · Begin what opens this month and climb every rung that is due."""
     from engine import reveals, stalls
+    from engine.openings import Openings
 
     with office_of() as office:
+        opened = Openings(office.database, office.casework).sweep()
         reveals.lapse(office.database, office.casework)
         climbed = stalls.sweep(office.database, office.casework)
-    say(f"督办 {climbed} 级 · {climbed} rungs climbed")
+    say(f"立项 {opened} 件,督办 {climbed} 级 · {opened} items opened, {climbed} rungs climbed")
 
 
 @app.command()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from engine.casework import Casework
     from engine.database import Database
+    from engine.openings import Openings
     from engine.outbox import Channel
     from engine.scanning import Scanner
     from engine.signatures import Signer
@@ -54,6 +55,7 @@ class Rooms(NamedTuple):
 
     database: Database
     casework: Casework
+    openings: Openings
     channels: Mapping[str, Channel]
     signer: Signer
     checkpoints: Path
@@ -118,10 +120,12 @@ def create_app(settings: Settings) -> Celery:
 
 
 def sweep() -> None:
-    """Climb every rung that is due."""
+    """Begin what opens this month, and climb every rung that is due."""
     from engine import reveals, stalls
 
     rooms = open_rooms()
+    if opened := rooms.openings.sweep():
+        tell("opening.done", count=opened)
     if lapsed := reveals.lapse(rooms.database, rooms.casework):
         tell("reveals.lapsed", count=lapsed)
     if climbed := stalls.sweep(rooms.database, rooms.casework):
@@ -225,6 +229,7 @@ def open_rooms() -> Rooms:
     from engine.casework import Casework
     from engine.database import Database
     from engine.keys import Keyring
+    from engine.openings import Openings
     from engine.signatures import SIGNING, Signer
     from engine.store import open_store
     from engine.walls import ENGINE, SYS
@@ -236,19 +241,22 @@ def open_rooms() -> Rooms:
         )
     keyring = Keyring(settings.keys_path)
     keyring.check()
+    database = Database(
+        settings.database_url.get_secret_value(),
+        settings.pool_size,
+        role=ENGINE,
+        principal=SYS,
+    )
+    casework = Casework(
+        workflows.catalog(settings.workflows),
+        outward="mail" if settings.smtp_url else "console",
+        public_url=settings.address,
+        keyring=keyring,
+    )
     return Rooms(
-        Database(
-            settings.database_url.get_secret_value(),
-            settings.pool_size,
-            role=ENGINE,
-            principal=SYS,
-        ),
-        Casework(
-            workflows.catalog(settings.workflows),
-            outward="mail" if settings.smtp_url else "console",
-            public_url=settings.address,
-            keyring=keyring,
-        ),
+        database,
+        casework,
+        Openings(database, casework),
         channels(settings),
         Signer(keyring.key(SIGNING, make=True)),
         settings.checkpoints_path,

@@ -34,6 +34,8 @@ HOLDER = "holder"
 NUMBER = "number"
 UNIT = "unit"  # a field of that name, where the file declares one, goes before the item's own
 """In a `carry`: the item's own number, for a field of type item over there."""
+MONTH = "month"
+"""The field that says for which month an item opened, beside `unit`."""
 
 ACTS_AT_REST = frozenset(
     {
@@ -351,6 +353,17 @@ class Home(Part):
     instead: str | None = None
 
 
+class Opens(Part):
+    """Items the sweep begins by itself: on this day of each month one for every open unit whose code
+    fits one of the patterns, with the fields `unit` and `month` ("2026-09") and these literals.
+    """
+
+    every: Literal["month"]
+    day: int = Field(ge=1, le=28)  # every month has it
+    units: Names = Field(min_length=1)  # codes, with the wildcards of a shell
+    data: dict[Name, str] = {}
+
+
 def _variants(value: Any) -> Any:
     """One transition may be written alone or as a list of variants from different states."""
     return value if isinstance(value, list) else [value]
@@ -370,6 +383,7 @@ class Workflow(Part):
     subject: str | None = None  # the unit field whose people are shut out
     family: str | None = None  # the item field whose family this item joins
     home: Home = Home()
+    opens: Opens | None = None
     roles: dict[Name, Role]
     fields: dict[Name, FieldSpec]
     states: dict[Name, State]

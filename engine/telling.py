@@ -87,6 +87,7 @@ FIELDS: Mapping[str, Field] = {
     "sqlstate": _text(r"[0-9A-Z]{5}", "what the database called it"),
     "status": Field(int, "status of the answer"),
     "via": _text(r"[\w.-]{1,60}:\d{1,6}", "the last file and line of our own on the way there"),
+    "workflow": _text(r"[a-z][a-z0-9_]{0,40}", "name of the workflow"),
     "who": _text(
         r"[a-z]{1,20}(:[0-9A-Za-z-]{1,40})?", "who asked: `person:ID`, or `none` without a login"
     ),
@@ -128,6 +129,10 @@ EVENTS: Mapping[str, Event] = {
         "info", "restricted shredded held ms", "personal data were restricted or erased, or held"
     ),
     "reveals.lapsed": _event("info", "count ms", "requests for an identity lapsed undecided"),
+    "opening.failed": _event(
+        "error", f"workflow {_FAULT}", "an item due this month could not begin"
+    ),
+    "opening.done": _event("info", "count", "items of this month began"),
     "sweep.done": _event("info", "rungs ms", "rungs were climbed"),
     "sweep.split": _event("warning", _FAULT, "a batch failed and is climbed one by one"),
     "sweep.put_off": _event(

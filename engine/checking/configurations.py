@@ -12,6 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.checking.naming import DEADLINE_GUARDS, fields_of_guard
+from engine.definition import MONTH, UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,6 +118,8 @@ class _Explorer:
         self.births = [
             birth for parent in workflows.values() for birth in _births(parent, workflow.workflow)
         ]
+        if workflow.opens:
+            self.births.append(({UNIT, MONTH, *workflow.opens.data}, set()))
         self.guards = {
             text.partition(".")[0] for _, move in workflow.moves() for text in move.guards
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.definition import BUILT_IN_ROLES, HOLDER, NUMBER, UNIT, FieldSpec
+from engine.definition import BUILT_IN_ROLES, HOLDER, MONTH, NUMBER, UNIT, FieldSpec
 from engine.roster import CHAIN
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.definition import (
         Deadline,
         Effect,
+        Opens,
         Rulebook,
         Rung,
         Spawn,
@@ -124,12 +125,18 @@ def check_spawn(
     place.known((*path, "each"), "field", columns, child.fields)
     submits = child.transitions.get("submit", ())
     _taken(place, path, {*spawn.carry, *spawn.fixed, *columns}, submits, child)
+    _by_sys(place, path, child)
+
+
+def _by_sys(place: Complaints, path: Path, begun: Workflow) -> None:
+    """The system begins items of this kind."""
+    submits = begun.transitions.get("submit", ())
     if submits and not any("sys" in submit.by for submit in submits):
         place.say(
             path,
             "spawn-not-allowed",
-            f"{spawn.workflow} 的 submit 不许 sys 提出；请在其 by 中加上 sys",
-            f"the system may not submit {spawn.workflow}; add sys to the `by` of its submit",
+            f"{begun.workflow} 的 submit 不许 sys 提出；请在其 by 中加上 sys",
+            f"the system may not submit {begun.workflow}; add sys to the `by` of its submit",
         )
 
 
@@ -208,6 +215,8 @@ class _Names:
         place, workflow = self.place, self.workflow
         place.known(("initial",), "state", [workflow.initial], workflow.states)
         self._places()
+        if workflow.opens is not None:
+            self._opens(("opens",), workflow.opens)
         for name, state in workflow.states.items():
             path: Path = ("states", name)
             if state.idle is not None:
@@ -225,6 +234,28 @@ class _Names:
                 check_rung(place, path, rung, self.roles, self.around)
                 if rung.spawn is not None:
                     self._spawn((*path, "spawn"), rung.spawn)
+
+    def _opens(self, path: Path, opens: Opens) -> None:
+        """The system begins these items with a unit and a month, and whatever else is needed."""
+        for name, kind in ((UNIT, "unit"), (MONTH, "text")):
+            self._field(path, name, kind)
+        fields, submits = self.workflow.fields, self.workflow.transitions.get("submit", ())
+        self.place.known((*path, "data"), "field", opens.data, fields)
+        for name, value in opens.data.items():
+            if name in fields and fields[name].choices:
+                self.place.known((*path, "data", name), "choice", [value], fields[name].choices)
+        given = {UNIT, MONTH, *opens.data}
+        _taken(self.place, path, given, submits, self.workflow)
+        _by_sys(self.place, path, self.workflow)
+        for submit in submits:
+            computed = self.around.fills.get(submit.fill or "", ())
+            if lacking := sorted({*submit.requires} - given - {*computed}):
+                self.place.say(
+                    path,
+                    "opens-lacks-data",
+                    f"submit 必填 {'、'.join(lacking)}；请在 data 中给出，或由 fill 计算",
+                    f"submit requires {', '.join(lacking)}; give them in `data` or compute them",
+                )
 
     def _places(self) -> None:
         workflow = self.workflow

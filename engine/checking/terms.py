@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from engine.checking.shape import rough_days
@@ -74,6 +75,15 @@ def _spans(listening: Listening) -> Iterator[tuple[Path, str, Span]]:
 
 
 def _units(place: Complaints, listening: Listening) -> None:
+    opens = listening.workflow.opens
+    for at, pattern in enumerate(opens.units if opens else ()):
+        if not any(fnmatchcase(code, pattern) for code in listening.roster.units):
+            place.say(
+                ("opens", "units", at),
+                "unknown-unit",
+                f"名录中没有代码为 {pattern!r} 的单位，不会立项；请改正",
+                f"the office has no unit {pattern!r}, so nothing would open; correct the code",
+            )
     home = listening.workflow.home
     for key, codes in (
         ("unit", (home.unit,)),
