@@ -23,6 +23,7 @@ from api import (
     calendar,
     credentials,
     erasures,
+    figures,
     foresight,
     health,
     items,
@@ -78,6 +79,7 @@ VERSION = "0.1.0"
 LONGEST = 30
 """Seconds of a transaction; each statement of it has five."""
 ROUTERS = (
+    figures,
     auth,
     credentials,
     tokens,

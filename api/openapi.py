@@ -12,6 +12,7 @@ from api import (
     examples,
     examples_access,
     examples_administration,
+    examples_figures,
     examples_log,
     examples_office,
     examples_portal,
@@ -101,7 +102,7 @@ def _show_examples(document: dict[str, Any]) -> None:
     FastAPI makes of a model loses the members that are null.
     """
     rooms = (
-        *(examples, examples_access, examples_administration),
+        *(examples, examples_access, examples_administration, examples_figures),
         *(examples_office, examples_log, examples_portal),
     )
     answers = {name: answer for room in rooms for name, answer in room.ANSWERS.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import Request  # noqa: TC002 - read while running
 
+from engine import disclosure
 from engine.errors import NotPermitted
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ LEAVING = Permit("staff", owing=("password", "factor", "otp"))
 ENROLLING = Permit("staff", owing=("factor",))
 ADMIN = Permit("admin")
 OVERSEERS = Permit("admin|head")
+READERS = Permit("|".join(disclosure.READERS))
+"""Those who lead, supervise or audit, each for the units they hold that for."""
 PETITIONER = Permit("petitioner")
 """Whoever has the token of number and code."""
 
@@ -154,6 +157,8 @@ PERMITS: dict[str, Permit] = {
     "GET /inbox": _staff("read"),
     "GET /referrals": _staff("read"),
     "POST /referrals/{number}/acknowledge": _staff("advance"),
+    # what is counted
+    "GET /figures": READERS,
     # what is declared
     "GET /workflows": ANYONE,
     "GET /workflows/{name}": ANYONE,

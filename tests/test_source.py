@@ -87,6 +87,8 @@ def name_of(node: ast.expr) -> str:
 
 
 BUILT = {
+    "engine.figures.folding": "joins the declarations of engine.figures, which are literals",
+    "engine.figures.timeliness": "names moments of its own clocks, in literals of the file",
     "engine.queries": "joins conditions that are literals of the file, by which filters are set",
     "engine.record": "chooses between two conditions that are literals of the file",
     "engine.walls": "names tables and roles of the program, in migrations",

@@ -1,0 +1,168 @@
+"""What the figures say of an office at work: what is counted, what is left out, and that a past moment
+stays as it was.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import stalls
+from engine.figures import board
+from engine.figures.periods import Period
+from engine.people import PUBLIC
+from tests.casebook import day
+from tests.workflows.test_grievance import REPLIED, complain, follow
+from tests.workflows.test_walks import Walk, walked
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from random import Random
+
+    from sqlalchemy.orm import Session
+
+    from engine.figures.figure import Figure
+    from tests.casebook import Casebook
+
+__all__ = ["walked"]
+MARCH = Period.parse("2026-03")
+
+
+def told(
+    book: Casebook, as_of: datetime, unit: str = "BUR", period: Period = MARCH
+) -> dict[str, Figure]:
+    """The figures of a unit by their ids."""
+
+    def read(session: Session) -> list[Figure]:
+        house = book.casework.house(session)
+        found = house.office.unit_named(unit)
+        assert found is not None
+        rulebook = book.casework.catalog.rulebook
+        return board.figures(
+            session, house.office, house.calendar, found.id, period, as_of, rulebook
+        )
+
+    return {figure.id: figure for figure in book.do(read)}
+
+
+def test_every_figure_is_there_of_an_office_without_work(book: Casebook) -> None:
+    """Each figure of the list is told once, and none of them says 0 of what was never counted."""
+    found = told(book, day(20))
+    assert list(found) == list(dict.fromkeys(found))
+    assert found.keys() == board.formulas().keys()
+
+
+def test_every_statement_is_sound(book: Casebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of workflows that are not loaded: their figures can be counted the day they are."""
+    monkeypatch.setattr(board, "SEALED", frozenset())
+    names = ", ".join(f"('{source.workflow}')" for source in board.SOURCES)
+    monkeypatch.setattr(board, "LOADED", f"SELECT * FROM (VALUES {names}) AS v(workflow)")
+    found = told(book, day(20))
+    assert not [f.id for f in found.values() if any(n[0] == "not_loaded" for n in f.notes)]
+
+
+def decided(book: Casebook, at: datetime, disposition: str) -> str:
+    """A grievance that ran to its answer in one day."""
+    number = complain(book, at)
+    steps = [
+        (name, by, data | ({"disposition": disposition} if name == "conclude" else {}))
+        for name, by, data in REPLIED
+    ]
+    steps[-1][2]["delivered_at"] = at.isoformat()
+    assert follow(book, number, steps, at) == "replied"
+    return number
+
+
+def test_findings_are_shares_of_what_was_decided(book: Casebook) -> None:
+    """Numerator, denominator, interval and the warning of too few; another month has none of it."""
+    for at, disposition in enumerate(("substantiated", "partly", "not_substantiated")):
+        decided(book, day(at), disposition)
+    found = told(book, day(20))
+    figure = found["K-QLT-8"]
+    assert (figure.numerator, figure.denominator, figure.value) == (2, 3, 0.6667)
+    assert figure.interval == (0.2077, 0.9385)
+    assert [note[1] for note in figure.notes] == ["样本不足"]
+    assert found["K-QLT-9"].value == 0.3333
+    assert found["K-QLT-10"].value == 0
+    empty = told(book, day(60), period=Period.parse("2026-04"))["K-QLT-8"]
+    assert (empty.value, empty.denominator, empty.notes[0][0]) == (None, 0, "nothing_due")
+    assert told(book, day(20), "IPR")["K-QLT-8"].denominator == 0
+    assert told(book, day(20), "AUD")["K-QLT-8"].denominator == 3
+
+
+def test_a_closed_item_is_judged_by_its_clocks(book: Casebook) -> None:
+    """Closed in time and late, how long it took in each clock's own unit, and how late it was."""
+    prompt, slow = complain(book), complain(book)
+    follow(book, prompt, [("register", "intake", {"matter": "conduct"})], day(0, 11))
+    follow(book, slow, [("register", "intake", {"matter": "conduct"})], day(9))
+    left = {"voluntary_statement": "自愿撤回"}
+    book.go(prompt, "withdraw", PUBLIC, day(2), **left)
+    book.go(slow, "withdraw", PUBLIC, day(10), **left)
+    found = told(book, day(20))
+    late = found["K-TIM-2"]
+    assert (late.numerator, late.denominator) == (1, 2)
+    lines = {spread.name: spread for spread in found["K-TIM-6"].spreads}
+    register = lines["grievance.register"]
+    assert (register.measure, register.n, register.mean) == ("working days", 2, 3.5)
+    assert {line.measure for line in lines.values()} == {"working days", "days"}
+    assert found["K-TIM-5"].spreads[0].n == 1
+    assert found["K-TIM-1"].denominator == 2
+    assert told(book, day(9))["K-TIM-2"].denominator == 1
+
+
+def test_a_past_moment_stays_as_it_was(book: Casebook) -> None:
+    """Figures recorded after every act of a month are the same when all is over, and again later."""
+    recorded: list[tuple[datetime, dict[str, Figure]]] = []
+
+    def write_down(at: datetime) -> None:
+        recorded.append((at, told(book, at)))
+
+    number = complain(book)
+    for at, (name, by, data) in enumerate(REPLIED):
+        book.go(number, name, by, day(at), **data)
+        write_down(day(at, 23))
+    other = complain(book, day(12))
+    book.go(other, "withdraw", PUBLIC, day(13), voluntary_statement="自愿撤回")
+    write_down(day(13, 23))
+    stalls.sweep(book.database, book.casework, day(41))
+    write_down(day(41, 23))
+    assert book.item(number)["state"] == "closed"
+    visit = book.children(number, "revisit")[0]["number"]
+    contact = {
+        "method": "phone",
+        "attempted_at": day(42).isoformat(),
+        "declarations_signed": True,
+    }
+    book.go(visit, "attempt", "revisitor", day(43), **contact)
+    write_down(day(43, 23))
+    for moment, then in recorded:
+        assert told(book, moment) == then
+    assert len({repr(then) for _, then in recorded}) > 4, "the figures said nothing"
+
+
+@pytest.mark.parametrize("workflow", ["grievance", "mediation", "revisit", "misconduct"])
+def test_no_walk_changes_a_past_moment(walked: tuple[Casebook, Any], workflow: str) -> None:
+    """Whatever is tried on an item, what was counted before it is counted again."""
+
+    @settings(max_examples=2, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(st.randoms(use_true_random=False, note_method_calls=False))
+    def walk(dice: Random) -> None:
+        made = Walk(*walked, dice)
+        made.begin(workflow)
+        recorded: list[tuple[datetime, dict[str, Figure]]] = []
+        for step in range(24):
+            if made.last_id() > made.first:
+                made.step()
+            if step % 6 == 5:
+                before = made.at - timedelta(microseconds=1)  # more may happen at this very moment
+                year = Period.parse(f"{before:%Y}")
+                recorded.append((before, told(made.book, before, period=year)))
+        made.end()
+        for moment, then in recorded:
+            assert told(made.book, moment, period=Period.parse(f"{moment:%Y}")) == then
+
+    walk()
