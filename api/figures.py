@@ -1,6 +1,5 @@
 """The figures of the office, as people may know them."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any

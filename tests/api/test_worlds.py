@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import warnings
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -16,7 +17,9 @@ from pydantic import SecretStr
 from adapters import sample
 from api.main import create_app
 from api.openapi import describe
+from engine.people import PUBLIC
 from engine.stalls import sweep
+from engine.workdays import SHANGHAI
 from tests.api.conftest import ACCEPTANCE, Desk
 
 with warnings.catch_warnings():
@@ -136,6 +139,7 @@ def _told(answer: Response, *, drawn: bool) -> tuple[int, bytes, dict[str, str]]
     """All of an answer that its reader sees."""
     # a cursor is sealed under a fresh nonce; how long it is must not differ either
     content = re.sub(rb'"next":"([^"]*)"', lambda m: b"next" + b"x" * len(m[1]), answer.content)
+    content = re.sub(rb'"as_of":"[^"]*"', b"as_of", content)  # the asker's own moment
     if drawn:
         for pattern, instead in DRAWN:
             content = re.sub(pattern, instead, content)
@@ -161,6 +165,8 @@ def _queries(number: str, shared: list[str]) -> dict[str, list[str]]:
         "leave": accounts,
         "account": accounts,
         "span": ["5 working days"],
+        "period": ["2026", f"{datetime.now(SHANGHAI):%Y-%m}", "2026-Q3"],
+        "as_of": [datetime.now(SHANGHAI).isoformat()],
         "start": ["2026-09-24"],
     }
 
@@ -234,6 +240,33 @@ def test_the_barred_meet_the_same_world(worlds: tuple[Desk, Desk, str, list[str]
             assert answers[0] == answers[1], f"{account}: {method} {path}"
             compared += 1
     assert compared > 500
+
+
+def test_whoever_is_barred_counts_the_same_world(worlds: tuple[Desk, Desk, str, list[str]]) -> None:
+    """The hub, the deputy and the auditor, recused from the complaint, are told the same figures in both
+    worlds; the head, who may know of it, is not.
+    """
+    a, b, number, _ = worlds
+    for account in ("law_hub", "deputy2", "auditor"):
+        b.one(
+            "INSERT INTO item_duty (item_id, family_id, person_id, role, duty, began_at)"
+            " SELECT i.id, i.family_id, p.id, 'recused', 'recused', now() FROM item i, person p"
+            " WHERE i.number = %s AND p.account = %s RETURNING id",
+            number,
+            account,
+        )
+    left = {"voluntary_statement": "自愿撤回"}
+    casework = b.app.state.counter.casework
+    b.worker.perform(lambda s: casework.advance(s, number, "withdraw", PUBLIC, left))
+    year = f"{datetime.now(SHANGHAI):%Y}"
+    for path in ("/figures", f"/figures?period={year}", f"/figures?period={year}&unit=AUD"):
+        for account in ("law_hub", "deputy2", "auditor", "head"):
+            told = [
+                _told(desk.client.get(f"/api/v1{path}", headers=desk.headers(account)), drawn=False)
+                for desk in (a, b)
+            ]
+            assert told[0][0] == 200
+            assert (told[0][1] == told[1][1]) is (account != "head"), (account, path)
 
 
 def test_the_comparison_can_differ(worlds: tuple[Desk, Desk, str, list[str]]) -> None:

@@ -99,7 +99,7 @@ def test_a_closed_item_is_judged_by_its_clocks(book: Casebook) -> None:
     prompt, slow = complain(book), complain(book)
     follow(book, prompt, [("register", "intake", {"matter": "conduct"})], day(0, 11))
     follow(book, slow, [("register", "intake", {"matter": "conduct"})], day(9))
-    left = {"voluntary_statement": "自愿撤回"}
+    left: dict[str, Any] = {"voluntary_statement": "自愿撤回"}
     book.go(prompt, "withdraw", PUBLIC, day(2), **left)
     book.go(slow, "withdraw", PUBLIC, day(10), **left)
     found = told(book, day(20))
@@ -132,7 +132,7 @@ def test_a_past_moment_stays_as_it_was(book: Casebook) -> None:
     write_down(day(41, 23))
     assert book.item(number)["state"] == "closed"
     visit = book.children(number, "revisit")[0]["number"]
-    contact = {
+    contact: dict[str, Any] = {
         "method": "phone",
         "attempted_at": day(42).isoformat(),
         "declarations_signed": True,
