@@ -97,7 +97,7 @@ def begin(
     if fill := bound.fill_of(variant):
         given = accept(workflow, variant, data, derived, house.office, demand=False)
         beginning = Filling(
-            session, workflow, house.office, house.calendar, house.now, actor, derived, given.all
+            session, bound, house.office, house.calendar, house.now, actor, derived, given.all
         )
         data = filled(fill, beginning, data)
     accepted = accept(workflow, variant, data, derived, house.office, demand=actor is not SYS)

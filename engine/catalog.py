@@ -104,7 +104,9 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
     ):
         raise DefinitionError(found)
     bound = {
-        (workflow.workflow, workflow.version): Bound(workflow, digest(workflow), guards, fills)
+        (workflow.workflow, workflow.version): Bound(
+            workflow, digest(workflow), guards, fills, rulebook[0]
+        )
         for workflow in [*retired, *(workflow for workflow, _ in workflows)]
     }
     current = {

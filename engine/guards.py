@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.definition import ENGINE_ACTS
 from engine.marks import bare
+from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 GUARDS: dict[str, Guard] = {}
 MOST_LISTS = 1
 FEWEST_HANDLERS = 2  # 不得少于两人
+ATTEMPTS = ("rvt.attempts", "rvt.attempt_days")
+"""The quantities of `rules.yaml` that say how often, and on how many days, somebody is tried."""
 _OF_RECUSAL = frozenset({"apply_recusal", "decide_recusal", "recusal_over"})
 
 
@@ -191,13 +194,55 @@ def complete_once(attempt: Attempt, _: str) -> str | None:
 
 @guard
 def route_free(attempt: Attempt, _: str) -> str | None:
-    """The matter is not before another body (行政执法监督条例 art. 33(3); 信访工作条例 art. 31)."""
+    """The matter is not before another body (行政执法监督条例 art. 33(3); 信访工作条例 art. 31), and where
+    it suits administrative review or a lawsuit, the person was told so.
+    """
     if attempt.known.get("other_route_pending") is True:
         return (
             "同一事项正在复议、诉讼、信访或纪检途径办理,不能重复受理。"
             "The same matter is before another body; it cannot be accepted here as well."
         )
+    if attempt.known.get("suits_other_route") is True and not attempt.known.get("other_route_text"):
+        return (
+            "本事项可以申请行政复议或者提起诉讼,须先告知当事人(other_route_text)。"
+            "The matter suits administrative review or a lawsuit: tell the person so first."
+        )
     return None
+
+
+@guard
+def self_device(attempt: Attempt, _: str) -> str | None:
+    """A rating or an answer comes from the person it is asked of, and not from an account of the staff
+    (GB/T 39734 art. 4.1: nobody forces or interferes); a revisitor may enter it on that person's
+    behalf and says so (`proxy`), which is counted apart.
+    """
+    if attempt.actor.id is None:
+        return None
+    if attempt.role == "revisitor" and attempt.known.get("proxy") is True:
+        return None
+    return (
+        "评价和答卷须由本人用自己的设备或者凭本人身份提交;回访人员代为录入的,须注明代填(proxy)。"
+        "A rating or an answer comes from the person themselves; a revisitor who enters it for them"
+        " says so (proxy)."
+    )
+
+
+@guard
+def attempts_made(attempt: Attempt, field: str) -> str | None:
+    """Nobody is given up before they were tried often enough, on different days: counted are the acts
+    on record that require the field named, which says when it was tried.
+    """
+    dossier, law = attempt.dossier, attempt.dossier.bound.rulebook
+    trying = {name for name, move in dossier.workflow.moves() if field in move.requires}
+    tried = [act.at.astimezone(SHANGHAI).date() for act in dossier.history if act.act in trying]
+    often, apart = (int(law.quantity(name, dossier.today)) for name in ATTEMPTS)
+    if len(tried) >= often and len(set(tried)) >= apart:
+        return None
+    return (
+        f"须至少联系{often}次,且分在至少{apart}日,现已联系{len(tried)}次、{len(set(tried))}日。"
+        f"Try at least {often} times on at least {apart} different days first;"
+        f" so far {len(tried)} on {len(set(tried))}."
+    )
 
 
 @guard

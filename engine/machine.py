@@ -17,7 +17,7 @@ from transitions import EventData, Machine
 from engine.errors import GuardRefused, NotAvailable
 
 if TYPE_CHECKING:
-    from engine.definition import Transition, Workflow
+    from engine.definition import Rulebook, Transition, Workflow
 
 
 class Stateful(Protocol):
@@ -38,7 +38,7 @@ class Fill(NamedTuple):
 
 
 class Bound:
-    """A workflow whose guards and fills are found and whose machine is built."""
+    """A workflow under its law, whose guards and fills are found and whose machine is built."""
 
     def __init__(
         self,
@@ -46,8 +46,10 @@ class Bound:
         digest: bytes,
         guards: Mapping[str, Guard],
         fills: Mapping[str, Fill],
+        rulebook: Rulebook,
     ) -> None:
         self.workflow = workflow
+        self.rulebook = rulebook
         self.digest = digest
         self._fills = {name: fills[name] for _, t in workflow.moves() if (name := t.fill)}
         self._guards = {

@@ -34,6 +34,9 @@ GUARD_FIELDS = {
 }
 """The fields a guard looks at, so that somebody can satisfy it."""
 
+GUARD_QUANTITIES = {"attempts_made": ("rvt.attempts", "rvt.attempt_days")}
+"""The quantities of the rules a guard counts with."""
+
 _OWN = {
     NUMBER: FieldSpec(title="编号", title_en="Number", type="item"),
     UNIT: FieldSpec(title="单位", title_en="Unit", type="unit"),
@@ -302,6 +305,8 @@ class _Names:
             self.place.known(path, "deadline", [argument], self.workflow.deadlines)
         else:
             self.place.known(path, "field", fields_of_guard(text), self.workflow.fields)
+        wanted = GUARD_QUANTITIES.get(name, ())
+        self.place.known(path, "quantity", wanted, self.around.rulebook.quantities)
 
     def _fill(self, path: Path, move: Transition, name: str) -> None:
         if not self.place.known(path, "fill", [name], self.around.fills):

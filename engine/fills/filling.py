@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
-    from engine.definition import Transition, Workflow
+    from engine.definition import Rulebook, Transition
     from engine.dossier import Dossier
+    from engine.machine import Bound
     from engine.people import Actor, Office
 
 FILLS: dict[str, Fill] = {}
@@ -34,7 +35,7 @@ class Filling:
     """
 
     session: Session
-    workflow: Workflow
+    bound: Bound
     office: Office
     calendar: Calendar
     now: datetime
@@ -42,6 +43,11 @@ class Filling:
     held: Mapping[str, Any]  # what is on the item; of one that begins, the derived fields
     given: Mapping[str, Any]  # what this act brings, typed; personal fields included
     dossier: Dossier | None = None  # the item under its lock; None where it only begins
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The terms, quantities and lists of the law."""
+        return self.bound.rulebook
 
 
 Compute = Callable[[Filling], Mapping[str, Any]]
@@ -64,7 +70,7 @@ def of_act(
     given = accept(dossier.workflow, transition, data, dossier.data, dossier.office, demand=False)
     return Filling(
         dossier.session,
-        dossier.workflow,
+        dossier.bound,
         dossier.office,
         dossier.calendar,
         dossier.now,

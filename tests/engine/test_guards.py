@@ -12,6 +12,7 @@ import pytest
 from engine.calendars import carried
 from engine.deadlines import Clock
 from engine.dossier import Attempt, Dossier, HeldDuty, PastAct
+from engine.errors import GuardRefused
 from engine.guards import GUARDS
 from engine.people import PUBLIC, SYS, Actor, Office, PersonEntry, UnitEntry
 from engine.workdays import Span
@@ -19,6 +20,7 @@ from tests.casebook import MONDAY
 
 if TYPE_CHECKING:
     from engine.casework import Casework
+    from tests.casebook import Casebook
 
 UNITS = {
     1: UnitEntry(1, "BUR", "市局", (), None),
@@ -77,6 +79,11 @@ def duty(
 def act(name: str, by: int | None = None) -> PastAct:
     """Something done before."""
     return PastAct(1, name, by, "handler", "checking", "checking", MONDAY)
+
+
+def asked(days: int) -> PastAct:
+    """Somebody tried so many days later; in the permit workflow the act that requires missing_items."""
+    return replace(act("ask_supplement", 1), at=MONDAY + timedelta(days=days))
 
 
 def clock(name: str, due: timedelta) -> Clock:
@@ -213,6 +220,21 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("route_free", {"given": {"other_route_pending": False}}, True),
     ("route_free", {"given": {"other_route_pending": True}}, False),
     ("route_free", {"held": {"other_route_pending": True}}, False),
+    ("route_free", {"given": {"suits_other_route": True}}, False),
+    ("route_free", {"given": {"suits_other_route": True, "other_route_text": "可复议"}}, True),
+    ("route_free", {"given": {"suits_other_route": True}, "held": {"other_route_text": "x"}}, True),
+    ("self_device", {"by": None, "role": "public"}, True),
+    ("self_device", {"by": None, "role": "public", "given": {"proxy": True}}, True),
+    ("self_device", {"role": "intake"}, False),
+    ("self_device", {"role": "intake", "given": {"proxy": True}}, False),
+    ("self_device", {"role": "revisitor"}, False),
+    ("self_device", {"role": "revisitor", "given": {"proxy": False}}, False),
+    ("self_device", {"role": "revisitor", "given": {"proxy": True}}, True),
+    ("attempts_made.missing_items", {"history": [asked(0), asked(0), asked(1)]}, True),
+    ("attempts_made.missing_items", {"history": [asked(0), asked(0), asked(0)]}, False),
+    ("attempts_made.missing_items", {"history": [asked(0), asked(1)]}, False),
+    ("attempts_made.missing_items", {}, False),
+    ("attempts_made.materials", {"history": [asked(0), asked(0), asked(1)]}, False),
     ("both_consent", {"held": {"applicant_consents": True, "respondent_consents": True}}, True),
     ("both_consent", {"held": {"applicant_consents": True}}, False),
     ("both_consent", {}, False),
@@ -302,3 +324,72 @@ def test_the_public_bears_no_duty(attempt: Any) -> None:
     made = attempt(None)
     made.actor = PUBLIC
     assert made.concerned == ()
+
+
+OF_THE_PLAN = [
+    "not_subject",
+    "not_subject_unit",
+    "not_case_handler",
+    "approver_not_requester",
+    "law_review_done",
+    "two_handlers",
+    "declared",
+    "no_open_recusal",
+    "complete_once",
+    "route_free",
+    "both_consent",
+    "before_due",
+    "sealed_ok",
+    "notice_delivered",
+    "children_done",
+    "head_approved",
+    "collective",
+    "self_device",
+    "not_paper_only",
+]
+"""The guards that every machine of the office is written with."""
+
+
+def test_every_guard_the_machines_are_written_with_is_there() -> None:
+    """Nineteen, each under its name."""
+    assert set(OF_THE_PLAN) <= GUARDS.keys()
+
+
+def test_one_day_is_the_day_here(attempt: Any) -> None:
+    """Half an hour before and after midnight in China are two days, whatever it is in Greenwich."""
+    late = MONDAY.replace(hour=23, minute=30)
+    tried = [replace(asked(0), at=at) for at in (late, late, late + timedelta(hours=1))]
+    guard = GUARDS["attempts_made"]
+    assert guard(attempt(history=tried), "missing_items") is None
+    early = [replace(asked(0), at=MONDAY.replace(hour=hour)) for hour in (7, 8, 9)]
+    said = guard(attempt(history=early), "missing_items")
+    assert said is not None
+    assert "现已联系3次、1日" in said
+
+
+def test_guards_are_asked_again_at_every_later_act(book: Casebook) -> None:
+    """Whoever might have decided this morning may not, once they were given the item to handle."""
+    number = book.assigned()
+    book.go(number, "check", "handler1", opinion="可")
+    before = book.do(
+        lambda s: book.casework.available(book.casework.look(s, number, SYS), book.who("deputy"))
+    )
+    assert next(option for option in before if option.transition == "grant").allowed
+    book.go(number, "return", "head", reason="再查")
+    book.go(number, "hand_over", "handler1", handlers=["deputy", "handler2"])
+    book.go(number, "check", "handler2", opinion="可")
+    book.refused(GuardRefused, lambda: book.go(number, "grant", "deputy"), "曾承办")
+
+
+def test_guards_are_asked_about_everybody_named(book: Casebook) -> None:
+    """An eligible head cannot assign an ineligible handler."""
+    number = book.submit(respondent="BR1").number
+    given: dict[str, Any] = {
+        "handlers": ["handler1", "branch1_handler"],
+        "declarations_signed": True,
+    }
+    book.refused(
+        GuardRefused, lambda: book.go(number, "assign", "unit_head", **given), "被投诉单位"
+    )
+    given["handlers"] = ["handler1", "handler2"]
+    assert book.go(number, "assign", "unit_head", **given).state == "checking"

@@ -48,6 +48,8 @@ FAULTS = [
     ("optional: [delivered_at]", "optional: [delivered]", "unknown-field", "[delivered]"),
     ("guards: [not_case_handler]", "guards: [not_case_handlers]", "unknown-guard", "handlers]"),
     ("guards: [not_case_handler]", "guards: [lapsed.handel]", "unknown-deadline", "handel"),
+    ("guards: [not_case_handler]", "guards: [attempts_made.findings]", "unknown-quantity", "made."),
+    ("guards: [not_case_handler]", "guards: [attempts_made.found]", "unknown-field", "made."),
     ("guards: [not_case_handler]", "guards: [collective]", "unknown-field", "collective"),
     (
         "guards: [not_case_handler]",

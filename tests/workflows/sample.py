@@ -82,6 +82,7 @@ SAMPLE = Roster(
 GUARDS = frozenset(
     {
         "approver_not_requester",
+        "attempts_made",
         "both_consent",
         "children_done",
         "collective",
