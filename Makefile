@@ -1,6 +1,6 @@
 # Everything starts from nothing: Debian 12 with python3, make and git is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt bench lock
+.PHONY: help setup run test check docs fmt bench lock
 
 BIN := .venv/bin
 export UV_SYSTEM_CERTS := 1
@@ -27,6 +27,9 @@ check: setup ## format, lint, types, import contracts, migrations = models, docs
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -q -n 0 -p no:randomly $(wildcard tests/test_migrations.py tests/test_docs.py tests/test_compose.py tests/test_source.py tests/test_security.py) \
 	  tests/api/test_permits.py::test_every_route_has_a_line_and_every_line_a_route
+
+docs: setup ## docs/workflows, made from the workflow files
+	@$(BIN)/banjie docs docs/workflows
 
 fmt: setup ## format and repair what can be repaired
 	@$(BIN)/ruff format .

@@ -86,6 +86,17 @@ def check(
 
 
 @app.command()
+def docs(folder: Annotated[Path, typer.Argument(file_okay=False)]) -> None:
+    """由流程文件生成说明 · Write a page for each workflow, made from its file."""
+    from adapters import describing
+    from workflows import HERE, catalog
+
+    files = Settings().workflows or HERE
+    pages = describing.write(catalog(files), files, folder)
+    say(f"写成 {pages} 页 · {pages} pages written")
+
+
+@app.command()
 def sweep() -> None:
     """立本月事项、敲响到期的督办 · Begin what opens this month and climb every rung that is due."""
     from engine import reveals, stalls

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from typer.core import TyperGroup
 
 import workflows
-from adapters import channels
+from adapters import channels, describing
 from adapters.cli import app
 from api.problems import status_of
 from engine.checking.complaints import KINDS
@@ -292,6 +292,15 @@ def test_every_workflow_has_its_line() -> None:
         title, number, about = told[name]
         assert (title, number) == (bound.workflow.title, bound.workflow.number), name
         assert about.startswith("sealed") == bound.workflow.sealed, name
+
+
+def test_every_workflow_is_described_as_it_is() -> None:
+    """docs/workflows says what the files say, and of no other workflow; `make docs` writes it anew."""
+    pages = describing.describe(workflows.catalog(), workflows.HERE)
+    found = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("workflows/*.md")}
+    assert found.keys() == pages.keys(), "run `make docs`"
+    for name, page in pages.items():
+        assert found[name] == page, f"docs/workflows/{name} is not what its file says: `make docs`"
 
 
 def test_every_command_has_its_line() -> None:
