@@ -227,7 +227,7 @@ def _home(
 ) -> int:
     """The unit an item belongs to."""
     home = bound.workflow.home
-    named = data.get(home.field or "") if home.field else None
+    named = data.get(home.field or "") or data.get(home.or_field or "")
     code = named if isinstance(named, str) else home.unit
     subject_unit = office.unit_named(subject) if isinstance(subject, str) else None
     if subject_unit is not None and subject_unit.code in home.unless_subject:
@@ -282,14 +282,18 @@ def _protection(bound: Bound, birth: Birth, field: str) -> str:
 
 
 def listed(bound: Bound, record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record's columns as the child's fields; lists of people are written with commas."""
-    return {name: literal(bound, name, value) for name, value in record.items() if value}
+    """A record's columns as the child's fields; in a column of text, lists are written with commas."""
+    return {
+        name: literal(bound, name, value) if isinstance(value, str) else value
+        for name, value in record.items()
+        if value
+    }
 
 
 def literal(bound: Bound, name: str, value: str) -> Any:
     """A literal of a file as the value its field wants."""
     kind = bound.workflow.fields[name].type
-    if kind in {"people", "choices", "texts"}:
+    if kind in {"people", "choices", "texts", "units"}:
         return [part.strip() for part in value.replace(",", ",").split(",") if part.strip()]
     if kind == "boolean":
         return value == "true"

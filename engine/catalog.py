@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.vocabularies import Vocabulary
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
-LEARNED = ("fill", "opens", "until")
+LEARNED = ("fill", "opens", "until", "or_field", "feed")
 """Keys that files written before them do not know."""
 OWN_TEXTS = Path(__file__).parent / TEXTS
 """What the engine itself sends. An office may word it otherwise in its own file, and no office can

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from engine.calendars import Calendar, Roll
 from engine.definition import ABUSE_LADDER
-from engine.workdays import SHANGHAI, Day, Due, Span, dated, due, monthly, point, working
+from engine.workdays import (
+    SHANGHAI,
+    Day,
+    Due,
+    Span,
+    dated,
+    due,
+    monthly,
+    on_a_day,
+    point,
+    working,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -184,6 +195,8 @@ class Clockwork:
         moment = self.rungs(clock)[rung].at
         if self._is_fixed(clock) and clock.due_at and clock.due_on:
             # a fixed day: shares of the limit are measured back from it
+            if (by_day := on_a_day(clock.due_on, moment)) is not None:
+                return max(clock.started_at, by_day)
             if moment.after:
                 after = due(
                     self.calendar, clock.due_at - timedelta(hours=1), moment.after, Roll.NONE

@@ -101,6 +101,7 @@ FieldType = Literal[
     "choice",      # one key of `choices`
     "choices",     # several keys of `choices`
     "unit",        # a unit's code, name or alias; kept as its code
+    "units",       # a list of them
     "person",      # an account
     "people",      # a list of accounts; "unknown" where `or_unknown`
     "boolean",
@@ -109,8 +110,19 @@ FieldType = Literal[
     "moment",      # ISO 8601 with offset
     "item",        # the number of an item here, or of a case outside
     "contact",     # {"name", "phone", "address", "email"}, all optional
-    "records",     # a list of at most 500 {column: text}
+    "records",     # a list of at most 500 {column: value}
 ]  # fmt: skip
+
+
+class Column(Part):
+    """A column of records that holds more than one line of text, or must be filled in every record.
+
+    A decimal is written with at most four digits after its point and kept as written.
+    """
+
+    title: Title
+    type: Literal["text", "long_text", "texts", "number", "decimal"] = "text"
+    needed: bool = False
 
 
 class FieldSpec(Part):
@@ -124,7 +136,7 @@ class FieldSpec(Part):
     title_en: Title
     type: FieldType
     choices: Annotated[dict[str, str], BeforeValidator(draw)] = {}
-    columns: dict[Name, str] = {}
+    columns: dict[Name, str | Column] = {}
     personal: bool = False
     identity: bool = False
     or_unknown: bool = False
@@ -240,6 +252,22 @@ class Recuse(Part):
     when: When = {}
 
 
+class Feed(Part):
+    """Open items of another workflow and of the same unit make this transition: for each record of
+    the field `each` those whose field `match` says the same as the record's column of that name.
+
+    `having` names a column that must hold something; `carry` maps their fields to a column of the
+    record or to a field of this item.
+    """
+
+    workflow: str
+    transition: str
+    each: str
+    match: str
+    having: str | None = None
+    carry: dict[str, str] = {}
+
+
 class Effect(Part):
     """What a transition writes besides the move; exactly one member is set."""
 
@@ -251,6 +279,7 @@ class Effect(Part):
     then: Then | None = None
     extend: Extend | None = None
     recuse: Recuse | None = None
+    feed: Feed | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -343,12 +372,13 @@ class Rule(Part):
 
 
 class Home(Part):
-    """Which unit an item belongs to: the unit named in `field`, else `unit`, else the submitter's;
-    and `instead` when the subject lies in `unless_subject`.
+    """Which unit an item belongs to: the unit named in `field`, else in `or_field`, else `unit`, else
+    the submitter's; and `instead` when the subject lies in `unless_subject`.
     """
 
     unit: str | None = None
     field: str | None = None
+    or_field: str | None = None
     unless_subject: Names = ()
     instead: str | None = None
 

@@ -16,10 +16,11 @@ from engine.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.definition import FieldSpec, Protection, Transition, Workflow
+    from engine.definition import Column, FieldSpec, Protection, Transition, Workflow
     from engine.people import Office
 
 _CALENDAR_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # no week dates, no other digits
+_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?")
 MOST_TEXT = 200
 MOST_LONG_TEXT = 20_000
 MOST_NOTE = 2000
@@ -158,6 +159,8 @@ def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int
         return _people(spec, value, office)
     if spec.type == "unit":
         return _unit(value, office), []
+    if spec.type == "units":
+        return _units(value, office), []
     if spec.type in {"choice", "choices"}:
         return _choice(spec, value), []
     if spec.type == "records":
@@ -306,6 +309,13 @@ def _unit(value: object, office: Office) -> str:
     return unit.code
 
 
+def _units(value: object, office: Office) -> list[str]:
+    words = value if isinstance(value, list) else [value]
+    if not words or len(words) > MOST_LINES:
+        raise _WrongError(f"应为至多{MOST_LINES}个单位。Give a list of at most {MOST_LINES} units.")
+    return list(dict.fromkeys(_unit(word, office) for word in words))
+
+
 def _people(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int]]:
     if spec.or_unknown and value in (UNKNOWN, [UNKNOWN]):
         return UNKNOWN, []
@@ -324,14 +334,42 @@ def _people(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[i
     return (kept[0] if spec.type == "person" else kept), [person.id for person in found]
 
 
-def _records(spec: FieldSpec, value: object) -> list[dict[str, str]]:
+def _records(spec: FieldSpec, value: object) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > MOST_RECORDS:
         raise _WrongError(f"应为至多{MOST_RECORDS}条记录。Give at most {MOST_RECORDS} records.")
-    columns = set(spec.columns)
-    for record in value:
-        if not isinstance(record, dict) or not set(record) <= columns:
-            raise _WrongError(f"每条记录的列为 (columns): {', '.join(spec.columns)}")
-    return [{name: _text(text) for name, text in record.items()} for record in value]
+    return [_record(spec.columns, record) for record in value]
+
+
+def _record(columns: Mapping[str, str | Column], record: object) -> dict[str, Any]:
+    if not isinstance(record, dict) or not set(record) <= set(columns):
+        raise _WrongError(f"每条记录的列为 (columns): {', '.join(columns)}")
+    found: dict[str, Any] = {}
+    for name, column in columns.items():
+        value = record.get(name)
+        if isinstance(column, str):
+            if name in record:
+                found[name] = _text(value)
+        elif not _empty(value):
+            try:
+                found[name] = _COLUMNS[column.type](value)
+            except _WrongError as wrong:
+                raise _WrongError(f"“{column.title}”(column {name}): {wrong}") from None
+        elif column.needed:
+            raise _WrongError(f"每条记录都要填写“{column.title}”。Every record needs its {name}.")
+    return found
+
+
+def _decimal(value: object) -> str:
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return value
+    raise _WrongError("应为小数,如 0.15。Give a decimal as text, like 0.15.")
+
+
+_COLUMNS: Mapping[str, Callable[[object], Any]] = {
+    **{name: _READERS[name] for name in ("text", "long_text", "texts")},
+    "number": _number,
+    "decimal": _decimal,
+}
 
 
 def holds(when: Mapping[str, tuple[str, ...]], values: Mapping[str, Any]) -> bool:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MOST_KEY = 200
 _HALVES = (("上午", "AM"), ("下午", "PM"))
-_LISTS = frozenset({"choices", "texts", "people"})
+_LISTS = frozenset({"choices", "texts", "people", "units"})
 _PARTED = "contact"
 _UNMAPPABLE = frozenset({"records"})
 _TRUTHS = {"true": True, "false": False}

@@ -30,9 +30,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from engine.definition import Effect, Extend, Recuse, Spawn, Tell, Transition, Workflow
+    from engine.definition import Effect, Extend, Feed, Recuse, Spawn, Tell, Transition, Workflow
 
 
+FED = """
+SELECT i.id, d.data ->> %(field)s AS said FROM item i JOIN item_data d ON d.item_id = i.id
+WHERE i.workflow = %(workflow)s AND i.unit_id = %(unit)s AND i.closed_at IS NULL
+  AND d.data ->> %(field)s = ANY(%(said)s) ORDER BY i.id
+"""
 RECUSAL_OVER = "recusal_over"
 """The transition by which an item goes on that a recusal application had suspended."""
 
@@ -175,6 +180,8 @@ class Motion(Desk):
                 self._extend_parent(dossier, effect.extend, actor)
             elif effect.recuse and holds(effect.recuse.when, dossier.data):
                 self._decide_recusal(dossier, effect.recuse, actor)
+            elif effect.feed:
+                self._feed(dossier, effect.feed, values)
 
     def keep_out(self, dossier: Dossier, actor: Actor) -> None:
         """What follows in the family for people an act barred."""
@@ -222,6 +229,33 @@ class Motion(Desk):
             if isinstance(each, BanjieError):
                 raise each
         return [each for each in found if isinstance(each, Born)]
+
+    def _feed(self, dossier: Dossier, feed: Feed, values: Mapping[str, Any]) -> None:
+        """Let the items a record speaks of make their move; those that stand elsewhere stay there."""
+        records = {
+            record.get(feed.match): record
+            for record in values.get(feed.each) or ()
+            if feed.having is None or record.get(feed.having)
+        }
+        if not records:
+            return
+        found = execute(
+            dossier.session,
+            FED,
+            {
+                "field": feed.match,
+                "workflow": feed.workflow,
+                "unit": dossier.unit_id,
+                "said": list(records),
+            },
+        ).fetchall()
+        for row in found:
+            other = self.held(dossier.session, row["id"], dossier.now)
+            if other.workflow.variant(feed.transition, other.state) is None:
+                continue
+            at_hand = {NUMBER: dossier.number, **values, **records[row["said"]]}
+            data = {name: at_hand[own] for name, own in feed.carry.items() if at_hand.get(own)}
+            self._move(other, feed.transition, SYS, data)
 
     def _tell_parent(
         self, dossier: Dossier, tell: Tell, actor: Actor, values: Mapping[str, Any]

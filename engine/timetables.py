@@ -19,10 +19,12 @@ class Timetable:
     ValueError for periods that are empty, overlap or run backwards.
     """
 
-    __slots__ = ("_periods", "length")
+    __slots__ = ("_periods", "closes", "length")
 
     length: Final[timedelta]
     """Working time of one working day."""
+    closes: Final[time]
+    """When the last period of a working day ends."""
 
     def __init__(self, *periods: tuple[time, time]) -> None:
         if not periods or any(a >= b for a, b in pairwise(chain.from_iterable(periods))):
@@ -31,6 +33,7 @@ class Timetable:
                 "09:00-12:00, 13:30-17:30"
             )
         self._periods = [(_since_midnight(a), _since_midnight(b)) for a, b in periods]
+        self.closes = periods[-1][1]
         self.length = sum((closes - opens for opens, closes in self._periods), _NONE)
 
     def worked(self, calendar: Calendar, start: datetime, end: datetime) -> timedelta:

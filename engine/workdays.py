@@ -32,6 +32,7 @@ DESK_OPENS: Final = time(9)  # when a reminder for a day goes out
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
 _WHOLE: Final = 100  # percent
+_CLOSING: Final = "close of business"
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -83,28 +84,40 @@ class Span(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A point on a deadline: ``70%`` of it, ``due``, ``5 working days after``."""
+    """A point on a deadline: ``70%`` of it, ``2 days before``, ``close of business`` on the due day,
+    ``due``, ``5 working days after``.
+    """
 
     percent: int  # 1 to 99; 100 is due
     after: Span | None = None  # how long after due
+    before: Span | None = None  # so many calendar days before the due day, as the desks open
+    closing: bool = False  # when the desks close on the due day
 
     @classmethod
     def parse(cls, text: object) -> Self:
-        """Read ``70%``, ``due`` or ``5 working days after``; ValueError tells what to write."""
+        """Read a point as the files write it; ValueError tells what to write."""
         if text == "due":
             return cls(_WHOLE)
+        if text == _CLOSING:
+            return cls(_WHOLE, closing=True)
+        if found := re.fullmatch(r"([1-9][0-9]? days?) before", str(text)):
+            return cls(_WHOLE, before=Span.parse(found[1]))
         if found := re.fullmatch(r"([1-9][0-9]?)%", str(text)):
             return cls(int(found[1]))
         if found := re.fullmatch(r"([1-9].*) after", str(text)):
             return cls(_WHOLE, Span.parse(found[1]))
         raise ValueError(
-            f"{str(text)[:60]!r} is not a point on a deadline; write '70%' (1 to 99), 'due' or "
-            "'5 working days after' (1 or more)"
+            f"{str(text)[:60]!r} is not a point on a deadline; write '70%' (1 to 99), '2 days before', "
+            "'close of business', 'due' or '5 working days after' (1 or more)"
         )
 
     def __str__(self) -> str:
         if self.after is not None:
             return f"{self.after} after"
+        if self.before is not None:
+            return f"{self.before} before"
+        if self.closing:
+            return _CLOSING
         return "due" if self.percent == _WHOLE else f"{self.percent}%"
 
 
@@ -187,7 +200,7 @@ def point(
 ) -> datetime | None:
     """When a rung at ``moment`` of the deadline falls, in Asia/Shanghai; None while it is paused.
 
-    ``p%`` of days: 09:00 of the k-th counted day, k = limit (with extension) x p / 100 rounded up;
+    Days ``before``: 09:00 of that day. ``p%`` of days: 09:00 of the k-th counted day, k = limit (with extension) x p / 100 rounded up;
     if that is the last one, of the due day. Of hours: exactly. ``due`` is 24:00 of the due day (for
     hours the instant); so many days ``after`` end at 24:00 of that day. Never before ``start_at``.
     """
@@ -198,9 +211,11 @@ def point(
         return None
     if moment.after is not None:
         return _after(calendar, timetable, end, moment.after)
+    start = _local(start_at)
+    if (by_day := on_a_day(end.on, moment, timetable)) is not None:
+        return max(start, by_day)
     if moment.percent == _WHOLE:
         return end.at
-    start = _local(start_at)
     if span.unit in _HOURLY:
         part = _hours(span, extension) * moment.percent / _WHOLE
         return _clock(calendar, timetable, span.unit, start, part, pauses)
@@ -215,6 +230,15 @@ def point(
                 break
             left -= leg.span.amount
     return max(start, datetime.combine(day, DESK_OPENS, SHANGHAI))
+
+
+def on_a_day(due_on: date, moment: Moment, timetable: Timetable = BUREAU_HOURS) -> datetime | None:
+    """When a rung falls that is told by the due day alone; None for the others."""
+    if moment.before is not None:
+        return datetime.combine(due_on - moment.before.amount * _DAY, DESK_OPENS, SHANGHAI)
+    if moment.closing:
+        return datetime.combine(due_on, timetable.closes, SHANGHAI)
+    return None
 
 
 def monthly(calendar: Calendar, month: date, day: int, roll: Roll) -> Due:

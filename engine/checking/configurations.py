@@ -115,6 +115,13 @@ class _Explorer:
             for e in t.effects
             if e.parent
         }
+        self.told |= {
+            e.feed.transition
+            for other in workflows.values()
+            for _, t in other.moves()
+            for e in t.effects
+            if e.feed and e.feed.workflow == workflow.workflow
+        }
         self.births = [
             birth for parent in workflows.values() for birth in _births(parent, workflow.workflow)
         ]

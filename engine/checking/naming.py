@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.definition import (
         Deadline,
         Effect,
+        Feed,
         Opens,
         Rulebook,
         Rung,
@@ -266,8 +267,9 @@ class _Names:
             self._field(("subject",), workflow.subject, "unit")
         if workflow.family is not None:
             self._field(("family",), workflow.family, "item")
-        if workflow.home.field is not None:
-            self._field(("home", "field"), workflow.home.field, "unit")
+        for key, name in (("field", workflow.home.field), ("or_field", workflow.home.or_field)):
+            if name is not None:
+                self._field(("home", key), name, "unit")
 
     def _field(self, path: Path, name: str, *types: str) -> FieldSpec | None:
         if not self.place.known(path, "field", [name], self.workflow.fields):
@@ -346,9 +348,27 @@ class _Names:
         if extend := effect.extend:
             self._field((*path, "extend"), extend.deadline, "text", "choice")
             self._field((*path, "extend"), extend.until, "date", "moment")
+        if effect.feed:
+            self._feed((*path, "feed"), effect.feed)
         if recuse := effect.recuse:
             self._field((*path, "recuse"), recuse.people, "person", "people")
             self._when((*path, "recuse"), recuse.when)
+
+    def _feed(self, path: Path, feed: Feed) -> None:
+        place = self.place
+        records = self._field((*path, "each"), feed.each, "records")
+        columns = records.columns if records else {}
+        own = {*columns, *self.workflow.fields, NUMBER}
+        place.known((*path, "carry"), "field", feed.carry.values(), own)
+        named = [feed.match, *filter(None, [feed.having])]
+        place.known(path, "field", named, columns)
+        if not place.known(path, "workflow", [feed.workflow], self.around.workflows):
+            return
+        other = self.around.workflows[feed.workflow]
+        place.known(path, "field", [feed.match, *feed.carry], other.fields)
+        if place.known(path, "transition", [feed.transition], other.transitions):
+            for theirs in other.transitions[feed.transition]:
+                _taken(place, path, {*feed.carry}, [theirs], other)
 
     def _when(self, path: Path, when: When) -> None:
         for name, values in when.items():

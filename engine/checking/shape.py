@@ -32,6 +32,10 @@ def rough_days(span: Span) -> Fraction:
 
 def rough_order(moment: Moment) -> tuple[int, Fraction]:
     """A key that puts moments of one deadline in order."""
+    if moment.before:
+        return moment.percent, -rough_days(moment.before)
+    if moment.closing:
+        return moment.percent, Fraction(-1, 4)
     return moment.percent, rough_days(moment.after) if moment.after else Fraction(0)
 
 

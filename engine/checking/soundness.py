@@ -95,6 +95,12 @@ def _made_by_sys(place: Complaints, workflow: Workflow, around: Surroundings) ->
                     )
                 else:
                     check_by_sys(place, where, name, variant.by)
+            if effect.feed and effect.feed.workflow in around.workflows:
+                fed = around.workflows[effect.feed.workflow].transitions
+                for theirs in fed.get(effect.feed.transition, ()):
+                    check_by_sys(
+                        place, (*path, "effects", at, "feed"), effect.feed.transition, theirs.by
+                    )
             if effect.parent:
                 where = (*path, "effects", at, "parent")
                 for parent in around.parents(workflow.workflow):

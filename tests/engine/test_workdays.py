@@ -333,6 +333,9 @@ def test_a_bad_span_is_told_what_to_write(text: str) -> None:
         ("5 working days after", Moment(100, Span(5, Unit.WORKING_DAYS))),
         ("10 days after", Moment(100, Span(10, Unit.DAYS))),
         ("1 hour after", Moment(100, Span(1, Unit.HOURS))),
+        ("2 days before", Moment(100, before=Span(2, Unit.DAYS))),
+        ("1 day before", Moment(100, before=Span(1, Unit.DAYS))),
+        ("close of business", Moment(100, closing=True)),
     ],
 )
 def test_a_moment_is_written_as_it_is_read(text: str, moment: Moment) -> None:

@@ -120,11 +120,20 @@ class Walk:
             "date": lambda: (self.at + timedelta(days=dice.randint(-3, 30))).date().isoformat(),
             "moment": earlier.isoformat,
             "contact": lambda: {"name": "柳如烟", "phone": "13900004242"},
-            "records": lambda: [dict.fromkeys(spec.columns, "") for _ in range(dice.randint(0, 2))],
+            "records": lambda: [self.record(spec) for _ in range(dice.randint(0, 2))],
+            "units": lambda: dice.sample(["BR1", "BR2", "AUD", "LAW", "OFF", "IPR", "BUR"], k=2),
             "item": lambda: dice.choice([*self.numbers(), "许市监罚1号"]),
             "texts": lambda: ["照片", "录音"],
         }
         return some.get(spec.type, lambda: dice.choice(WORDS))()
+
+    def record(self, spec: FieldSpec) -> dict[str, Any]:
+        """A record: nothing in columns of text, something in the others."""
+        some = {"number": 3, "decimal": "0.5", "texts": ["照片"]}
+        return {
+            name: "" if isinstance(column, str) else some.get(column.type, "事实清楚")
+            for name, column in spec.columns.items()
+        }
 
     def somebody_named(self, spec: FieldSpec) -> Any:
         """Two people, or unknown ones."""
