@@ -214,6 +214,31 @@ class Dossier:
         return [(row["workflow"], row["state"]) for row in rows]
 
     @cached_property
+    def measures(self) -> list[str]:
+        """The measures the ledger holds for this item's unit and has not closed."""
+        with as_engine(self.session):
+            rows = execute(
+                self.session,
+                "SELECT DISTINCT d.data ->> 'measure_id' AS measure FROM item i JOIN item_data d"
+                " ON d.item_id = i.id WHERE i.workflow = 'ledger' AND i.unit_id = %s"
+                " AND i.closed_at IS NULL ORDER BY 1",
+                (self.unit_id,),
+            ).fetchall()
+        return [row["measure"] for row in rows]
+
+    @cached_property
+    def months_begun(self) -> frozenset[str]:
+        """The months for which this unit has another item of this workflow."""
+        with as_engine(self.session):
+            rows = execute(
+                self.session,
+                "SELECT d.data ->> 'month' AS month FROM item i JOIN item_data d"
+                " ON d.item_id = i.id WHERE i.workflow = %s AND i.unit_id = %s AND i.id <> %s",
+                (self.workflow.workflow, self.unit_id, self.id),
+            ).fetchall()
+        return frozenset(row["month"] for row in rows if row["month"])
+
+    @cached_property
     def declared(self) -> frozenset[int]:
         """Who declared that nothing binds them to the item."""
         with as_engine(self.session):

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine import works
+from engine.conditions import GUARDS, guard
 from engine.definition import ENGINE_ACTS
 from engine.marks import bare
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.dossier import Attempt, HeldDuty
-    from engine.machine import Guard
 
-GUARDS: dict[str, Guard] = {}
+__all__ = ["GUARDS", "guard", "works"]
+
 MOST_LISTS = 1
 FEWEST_HANDLERS = 2  # 不得少于两人
 ATTEMPTS = ("rvt.attempts", "rvt.attempt_days")
 """The quantities of `rules.yaml` that say how often, and on how many days, somebody is tried."""
 _OF_RECUSAL = frozenset({"apply_recusal", "decide_recusal", "recusal_over"})
-
-
-def guard(rule: Callable[[Attempt, str], str | None]) -> Callable[[Attempt, str], str | None]:
-    """Register a guard under its function's name."""
-    GUARDS[rule.__name__] = rule
-    return rule
 
 
 def _who(attempt: Attempt, person: int) -> str:
@@ -51,11 +45,15 @@ def not_subject(attempt: Attempt, _: str) -> str | None:
 
 
 @guard
-def not_subject_unit(attempt: Attempt, _: str) -> str | None:
-    """Nobody of the unit complained of acts on the item (程序规定 art. 4)."""
+def not_subject_unit(attempt: Attempt, field: str) -> str | None:
+    """Nobody of the unit complained of acts on the item (程序规定 art. 4), or of the unit in a field,
+    where one is named: who is assessed may see the item and not verify it.
+    """
     dossier = attempt.dossier
+    named = dossier.office.unit_named(str(attempt.known.get(field) or "")) if field else None
+    subject = named.id if named else dossier.subject_unit_id
     for person in attempt.concerned:
-        if person in dossier.office.shut_out_of(dossier.subject_unit_id):
+        if person in dossier.office.shut_out_of(subject):
             return (
                 f"{_who(attempt, person)}属于被投诉单位,不得办理,请换其他单位的人员。"
                 "This person belongs to the unit complained of; choose somebody of another unit."

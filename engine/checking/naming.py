@@ -32,6 +32,14 @@ GUARD_FIELDS = {
     "collective": ("minutes",),
     "both_consent": ("applicant_consents", "respondent_consents"),
     "notice_delivered": ("delivered_at",),
+    "voluntary": ("voluntary_notice",),
+    "level_fits": ("consequence", "frequency", "level"),
+    "month_named": ("month",),
+    "one_a_month": ("month",),
+    "weights_whole": ("indicator_set", "weights"),
+    "voids_founded": ("indicator_set",),
+    "formulas_known": ("indicator_set",),
+    "scores_complete": ("indicator_set", "scores"),
 }
 """The fields a guard looks at, so that somebody can satisfy it."""
 
