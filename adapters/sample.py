@@ -106,7 +106,7 @@ _NAMED = (
     _Person("revisitor", "吕思源", "LAW", _at("revisitor", "BUR")),
     _Person("counsellor", "沈安然", "SVC", _at("counsellor", "BUR")),
     _Person("inspector", "韩冬梅", "SVC", _at("inspector", "BUR")),
-    _Person("reporter", "杨帆", "OFF", _at("reporter", *_EVERYWHERE)),
+    _Person("reporter", "杨帆", "OFF", _at("reporter", "BUR", *_EVERYWHERE)),
     _Person("auditor", "朱清源", "OFF", _at("auditor", "BUR")),
     _Person("discipline", "秦铁军", "BUR", _at("discipline", "BUR")),
     _Person("admin", "尤新宇", "OFF", _at("admin", "BUR")),

@@ -34,8 +34,7 @@ def not_in_future(attempt: Attempt, field: str) -> str | None:
     if not ahead:
         return None
     return (
-        f"所填的时间不能晚于现在({field}),请核对。"
-        f"The time given lies ahead ({field}); correct it."
+        f"所填的时间不能晚于现在({field}),请核对。The time given lies ahead ({field}); correct it."
     )
 
 

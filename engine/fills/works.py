@@ -66,9 +66,7 @@ def case_match(filling: Filling) -> Mapping[str, Any]:
         return {}
     on = date.fromisoformat(closed)
     rule = filling.rulebook.rule("rsk.match", on)
-    end = due(
-        filling.calendar, datetime.combine(on, time(12), SHANGHAI), rule.within, rule.roll
-    )
+    end = due(filling.calendar, datetime.combine(on, time(12), SHANGHAI), rule.within, rule.roll)
     if end is None:
         raise AssertionError  # nothing pauses it
     return {"match_due": end.on.isoformat(), "match_late": filling.now >= end.at}

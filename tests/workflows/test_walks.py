@@ -125,6 +125,8 @@ class Walk:
             "item": lambda: dice.choice([*self.numbers(), "许市监罚1号"]),
             "texts": lambda: ["照片", "录音"],
         }
+        if "2026-09" in spec.title_en:
+            return f"2026-{dice.randint(1, 12):02d}"
         return some.get(spec.type, lambda: dice.choice(WORDS))()
 
     def record(self, spec: FieldSpec) -> dict[str, Any]:
