@@ -141,9 +141,10 @@ def office_export(
 
 @sample_app.command("load")
 def sample_load() -> None:
-    """装入示例单位与账号 · Load the sample office and its accounts."""
+    """装入示例单位、账号和方案台账 · Load the sample office, its accounts and the plan's task ledger."""
     from adapters import sample
     from engine.errors import Refused
+    from workflows import programmes
 
     settings = Settings()
     if not settings.sample:
@@ -153,6 +154,10 @@ def sample_load() -> None:
         )
     with office_of(settings) as office:
         sample.load(office.database, office.casework)
+        rows = sample.load_programmes(
+            office.database, office.casework, programmes(settings.workflows)
+        )
+    say(f"任务台账新增 {rows} 行 · {rows} new rows in the task ledger")
     say(f"示例账号 · sample accounts (口令 · password: {sample.PASSWORD}):")
     for at in range(0, len(sample.ACCOUNTS), 7):
         say(f"    {' '.join(sample.ACCOUNTS[at : at + 7])}")

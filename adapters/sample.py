@@ -16,6 +16,7 @@ from engine.catalog import install
 from engine.codes import hash_code
 from engine.database import execute
 from engine.errors import Refused
+from engine.programmes import LEDGER, register
 from engine.roster import Roster
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
     from engine.casework import Casework
     from engine.database import Database
+    from engine.programmes import Programme
 
-__all__ = ["ACCOUNTS", "PASSWORD", "load", "roster"]
+__all__ = ["ACCOUNTS", "PASSWORD", "load", "load_programmes", "roster"]
 
 PASSWORD = "banjie-sample"  # noqa: S105 - printed on purpose, exists only under BANJIE_SAMPLE=1
 CERTIFIED_UNTIL = date(2030, 12, 31)
@@ -200,6 +202,20 @@ def load(database: Database, casework: Casework) -> None:
         _settle_in(session, password)
 
     database.perform(settle_in)
+
+
+def load_programmes(database: Database, casework: Casework, programmes: Sequence[Programme]) -> int:
+    """Bring the plan's measures and duties into the ledger of the sample office, one row for each unit
+    responsible; how many are new. Loading again changes nothing.
+    """
+    if LEDGER not in casework.catalog.current:
+        return 0
+
+    def bring_in(session: Session) -> int:
+        execute(session, "SELECT FROM bureau FOR UPDATE")  # one loader at a time
+        return sum(register(session, casework, programme) for programme in programmes)
+
+    return database.perform(bring_in)
 
 
 def _settle_in(session: Session, password: str) -> None:

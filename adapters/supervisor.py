@@ -276,7 +276,7 @@ def _furnish(settings: Settings) -> None:
     from engine.checking.verdict import report
     from engine.database import Database, migrate
     from engine.errors import DefinitionError
-    from workflows import catalog, prove
+    from workflows import catalog, programmes, prove
 
     owner = settings.owner_url or settings.database_url
     if owner is None:
@@ -293,7 +293,9 @@ def _furnish(settings: Settings) -> None:
     database = Database(url, 1)
     try:
         if settings.sample:
-            sample.load(database, Casework(declared))
+            casework = Casework(declared)
+            sample.load(database, casework)
+            sample.load_programmes(database, casework, programmes(settings.workflows))
         else:
             database.perform(lambda session: install(session, declared))
     finally:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.checking.proof import Proof
+    from engine.programmes import Programme
     from engine.roster import Roster
 
 HERE = Path(__file__).parent
@@ -26,6 +27,18 @@ def catalog(folder: Path | None = None) -> Catalog:
     workflows does not start.
     """
     return read_catalog(folder or HERE, GUARDS, FILLS)
+
+
+def programmes(folder: Path | None = None) -> list[Programme]:
+    """The programmes told beside the workflows of a folder (this one by default), by name.
+
+    Raises DefinitionError like `catalog`.
+    """
+    from engine.loader import load
+    from engine.programmes import read_programme  # nobody else needs it
+
+    told = sorted(((folder or HERE) / "programmes").glob("*.yaml"))
+    return [read_programme(load(path)) for path in told]
 
 
 def prove(declared: Catalog, roster: Roster) -> list[Proof]:

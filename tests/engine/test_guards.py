@@ -100,6 +100,40 @@ def paused(name: str, due: timedelta, since: timedelta) -> Clock:
     return replace(clock(name, due), paused_at=MONDAY + since)
 
 
+def risk(consequence: str, frequency: str, level: str) -> dict[str, Any]:
+    """How a risk point is graded."""
+    return {"consequence": consequence, "frequency": frequency, "level": level}
+
+
+def items(*measures: str) -> dict[str, Any]:
+    """The items of a report, one a measure."""
+    return {"items": [{"measure_id": each} for each in measures]}
+
+
+def indicator(name: str, formula: str = "K-RVT-2", floor: int = 30) -> dict[str, Any]:
+    """An indicator of an assessment."""
+    return {"indicator": name, "formula": formula, "floor": floor}
+
+
+def weight(name: str, share: str) -> dict[str, Any]:
+    """The weight of an indicator."""
+    return {"indicator": name, "weight": share}
+
+
+def year(**weights: str) -> dict[str, Any]:
+    """A year's indicators with their weights."""
+    return {
+        "indicator_set": [indicator(name) for name in weights],
+        "weights": [weight(name, share) for name, share in weights.items()],
+    }
+
+
+def scores(**given: str) -> dict[str, Any]:
+    """A score for each indicator."""
+    return {"scores": [{"indicator": n, "score": s, "sample": 40} for n, s in given.items()]}
+
+
+MEASURES = ["M1.1", "M1.2"]
 SOON, PAST, NOW = timedelta(days=1), timedelta(days=-1), timedelta()
 
 
@@ -132,6 +166,8 @@ def attempt(permits: Casework) -> Any:
             "declared": frozenset(told.get("declared", ())),
             "asked_to_stay_out": frozenset(told.get("asked", ())),
             "open_children": list(told.get("children", ())),
+            "measures": list(told.get("measures", ())),
+            "months_begun": frozenset(told.get("months_begun", ())),
             "_parent_clocks": list(told.get("parent_clocks", ())),
         }
         dossier.__dict__.update(read)  # what the database would have said
@@ -291,6 +327,46 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("paper_stub", {"given": {"facts": "某事"}}, True),
     ("paper_stub", {"given": {"paper_only": True}}, True),
     ("paper_stub", {"given": {"paper_only": True, "facts": "某事"}}, False),
+    ("not_subject_unit.unit", {"by": 3, "held": {"unit": "BR1"}}, False),
+    ("not_subject_unit.unit", {"by": 1, "held": {"unit": "BR1"}}, True),
+    ("not_in_future.date", {"given": {"date": "2026-03-02"}}, True),
+    ("not_in_future.date", {"given": {"date": "2026-03-03"}}, False),
+    ("not_in_future.date", {}, True),
+    ("not_in_future.at", {"given": {"at": "2026-03-02T10:00:00+08:00"}}, True),
+    ("not_in_future.at", {"given": {"at": "2026-03-02T10:00:01+08:00"}}, False),
+    ("counted_among.some", {"given": {"attendees": ["a", "b"], "some": 2}}, True),
+    ("counted_among.some", {"given": {"attendees": ["a", "b"], "some": 3}}, False),
+    ("voluntary", {"given": {"voluntary_notice": True}}, True),
+    ("voluntary", {"given": {"voluntary_notice": False}}, False),
+    ("level_fits", {"given": risk("major", "rare", "high")}, True),
+    ("level_fits", {"given": risk("summary", "frequent", "high")}, True),
+    ("level_fits", {"given": risk("summary", "rare", "low")}, True),
+    ("level_fits", {"given": risk("summary", "occasional", "medium")}, True),
+    ("level_fits", {"given": risk("ordinary", "rare", "low")}, False),
+    ("month_named", {"given": {"month": "2026-09"}}, True),
+    ("month_named", {"given": {"month": "2026-13"}}, False),
+    ("month_named", {"given": {"month": "26-9"}}, False),
+    ("one_a_month", {"given": {"month": "2026-09"}, "months_begun": {"2026-08"}}, True),
+    ("one_a_month", {"given": {"month": "2026-09"}, "months_begun": {"2026-09"}}, False),
+    ("measures_known.items", {"given": items("M1.1", "M1.2"), "measures": MEASURES}, True),
+    ("measures_known.items", {"given": items("M1.1", "M9.9"), "measures": MEASURES}, False),
+    ("measures_known.items", {"given": items("M1.1", "M1.1"), "measures": MEASURES}, False),
+    ("measures_known.items", {"given": items("M1.1"), "measures": []}, False),
+    ("formulas_known", {"given": year(甲="1")}, True),
+    ("formulas_known", {"given": {"indicator_set": [indicator("甲", "K-XXX-1")]}}, False),
+    ("formulas_known", {"given": {"indicator_set": [indicator("甲", floor=0)]}}, False),
+    ("formulas_known", {"given": {"indicator_set": [indicator("甲")] * 2}}, False),
+    ("weights_whole", {"given": year(甲="0.15", 乙="0.85")}, True),
+    ("weights_whole", {"given": year(甲="0.15", 乙="0.8499")}, False),
+    ("weights_whole", {"given": year(甲="0", 乙="1")}, False),
+    ("weights_whole", {"given": {**year(甲="1"), "indicator_set": []}}, False),
+    ("weights_whole", {"given": {**year(甲="1"), "weights": [weight("甲", "0.5")] * 2}}, False),
+    ("scores_complete", {"held": year(甲="1"), "given": scores(甲="100")}, True),
+    ("scores_complete", {"held": year(甲="1"), "given": scores(甲="100.5")}, False),
+    ("scores_complete", {"held": year(甲="1"), "given": scores(乙="50")}, False),
+    ("voids_founded", {"held": year(甲="1")}, True),
+    ("voids_founded", {"held": year(甲="1"), "given": {"voided": [{"indicator": "甲"}]}}, True),
+    ("voids_founded", {"held": year(甲="1"), "given": {"voided": [{"indicator": "乙"}]}}, False),
     ("head_is_subject", {}, False),
     ("head_is_subject", {"duties": [duty(5, "accused", "subject")]}, True),
     ("head_is_subject", {"duties": [duty(1, "accused", "subject")]}, False),
