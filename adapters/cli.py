@@ -186,6 +186,31 @@ def verify(
 
 
 @app.command()
+def redraw(
+    number: Annotated[str, typer.Argument(help="月度回访的编号 · number of the campaign")],
+) -> None:
+    """重算回访抽样 · Count a campaign's draw of revisits over, from what stands on its item."""
+    from engine.draws import faults
+    from engine.errors import NotAvailable
+    from engine.people import SYS
+
+    with office_of() as office, office.database.transaction() as session:
+        dossier = office.casework.look(session, number, SYS)
+        if "seed" not in dossier.data:
+            raise NotAvailable(
+                "本事项尚未抽样。Nothing was drawn here yet.", state=dossier.state, available=[]
+            )
+        found = faults(dossier.data)
+        sample = [row["case"] for row in dossier.data.get("sample_list", [])]
+    for case in sample:
+        say(case)
+    for fault in found:
+        complain(fault)
+    say(f"样本 {len(sample)} 件,{len(found)} 处不符 · {len(sample)} cases, {len(found)} faults")
+    raise typer.Exit(FAULTY if found else DONE)
+
+
+@app.command()
 def witness(
     address: Annotated[
         str, typer.Argument(help="总账在何处 · where the log is: http(s)://… or postgresql://…")

@@ -18,6 +18,7 @@ from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
 from engine.machine import Bound, Fill, Guard
+from engine.policies import read_policies
 from engine.reading import Text, read_rulebook, read_texts, read_workflow
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from engine.vocabularies import Vocabulary
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
-LEARNED = ("fill", "opens", "until", "or_field", "feed")
+LEARNED = ("fill", "opens", "until", "or_field", "feed", "once")
 """Keys that files written before them do not know."""
 OWN_TEXTS = Path(__file__).parent / TEXTS
 """What the engine itself sends. An office may word it otherwise in its own file, and no office can
@@ -90,6 +91,8 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
             findings += error.findings
     letters = Letters(folder / "documents")
     findings += letters.findings
+    policies, misread = read_policies(folder / "policies")
+    findings += misread
     if not workflows and not findings:
         findings.append(
             Finding(str(folder), 0, "no-workflow", "holds no workflow file; put one there")
@@ -105,7 +108,7 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
         raise DefinitionError(found)
     bound = {
         (workflow.workflow, workflow.version): Bound(
-            workflow, digest(workflow), guards, fills, rulebook[0]
+            workflow, digest(workflow), guards, fills, rulebook[0], policies
         )
         for workflow in [*retired, *(workflow for workflow, _ in workflows)]
     }

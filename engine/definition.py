@@ -111,6 +111,7 @@ FieldType = Literal[
     "item",        # the number of an item here, or of a case outside
     "contact",     # {"name", "phone", "address", "email"}, all optional
     "records",     # a list of at most 500 {column: value}
+    "roll",        # a text of up to 2,000,000 characters, which only a fill writes
 ]  # fmt: skip
 
 
@@ -211,6 +212,7 @@ class Spawn(Part):
     fixed: dict[str, str] = {}  # the child's field -> a literal value
     each: str | None = None
     mandatory: bool = False
+    once: bool | None = None  # not where the item has a child of that workflow already
     when: When = {}
 
 

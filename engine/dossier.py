@@ -213,6 +213,16 @@ class Dossier:
             ).fetchall()
         return [(row["workflow"], row["state"]) for row in rows]
 
+    def has_begun(self, workflow: str) -> bool:
+        """Whether the item has a child of this workflow, open or ended."""
+        with as_engine(self.session):
+            found = execute(
+                self.session,
+                "SELECT FROM item WHERE parent_id = %s AND workflow = %s LIMIT 1",
+                (self.id, workflow),
+            )
+            return found.fetchone() is not None
+
     @cached_property
     def measures(self) -> list[str]:
         """The measures the ledger holds for this item's unit and has not closed."""

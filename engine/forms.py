@@ -27,6 +27,7 @@ MOST_NOTE = 2000
 MOST_MESSAGE = 4000
 MOST_LINES = 50
 MOST_RECORDS = 500
+MOST_ROLL = 2_000_000
 MOST_NUMBER = 1_000_000_000
 CONTACT = {"name": 60, "phone": 40, "address": 200, "email": 120}
 UNKNOWN = "unknown"
@@ -213,6 +214,10 @@ def _long_text(value: object) -> str:
     return _text(value, MOST_LONG_TEXT)
 
 
+def _roll(value: object) -> str:
+    return _text(value, MOST_ROLL)
+
+
 def _texts(value: object) -> list[str]:
     lines = [value] if isinstance(value, str) else value
     if not isinstance(lines, list) or len(lines) > MOST_LINES:
@@ -282,6 +287,7 @@ def _contact(value: object) -> dict[str, str]:
 _READERS: Mapping[str, Callable[[object], Any]] = {
     "text": _text,
     "long_text": _long_text,
+    "roll": _roll,
     "texts": _texts,
     "boolean": _boolean,
     "number": _number,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine import works
+from engine import parties, works
 from engine.conditions import GUARDS, guard
 from engine.definition import ENGINE_ACTS
 from engine.marks import bare
@@ -17,7 +17,7 @@ from engine.workdays import SHANGHAI
 if TYPE_CHECKING:
     from engine.dossier import Attempt, HeldDuty
 
-__all__ = ["GUARDS", "guard", "works"]
+__all__ = ["GUARDS", "guard", "parties", "works"]
 
 MOST_LISTS = 1
 FEWEST_HANDLERS = 2  # 不得少于两人
@@ -180,13 +180,13 @@ def not_named(attempt: Attempt, field: str) -> str | None:
 
 @guard
 def complete_once(attempt: Attempt, _: str) -> str | None:
-    """What is missing is told once, in one list (行政许可法 art. 32(4)); a head may override."""
+    """What is missing is told once, in one list (行政许可法 art. 32(4)); the override is another act."""
     asked = [act for act in attempt.dossier.history if act.act == "ask_supplement"]
-    if len(asked) < MOST_LISTS or attempt.role == "unit_head":
+    if len(asked) < MOST_LISTS:
         return None
     return (
-        "补正事项应当一次性告知,不得再次要求补正;确有必要的,由单位负责人办理。"
-        "What is missing must be told at once; only the head of the unit may ask again."
+        "补正事项应当一次性告知,不得再次要求补正;确有必要的,由单位负责人特批(ask_again)。"
+        "What is missing must be told at once; only the head of the unit may ask again (ask_again)."
     )
 
 

@@ -18,6 +18,7 @@ from engine.errors import GuardRefused, NotAvailable
 
 if TYPE_CHECKING:
     from engine.definition import Rulebook, Transition, Workflow
+    from engine.policies import Policies
 
 
 class Stateful(Protocol):
@@ -47,9 +48,11 @@ class Bound:
         guards: Mapping[str, Guard],
         fills: Mapping[str, Fill],
         rulebook: Rulebook,
+        policies: Policies,
     ) -> None:
         self.workflow = workflow
         self.rulebook = rulebook
+        self.policies = policies
         self.digest = digest
         self._fills = {name: fills[name] for _, t in workflow.moves() if (name := t.fill)}
         self._guards = {

@@ -173,7 +173,8 @@ class Motion(Desk):
             values = {**dossier.data, **dossier.personal, **accepted.personal}
         for effect in variant.effects:
             if effect.spawn and holds(effect.spawn.when, dossier.data):
-                self.spawn(dossier, effect.spawn, values)
+                if not (effect.spawn.once and dossier.has_begun(effect.spawn.workflow)):
+                    self.spawn(dossier, effect.spawn, values)
             elif effect.parent:
                 self._tell_parent(dossier, effect.parent, actor, values)
             elif effect.extend:

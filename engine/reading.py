@@ -62,7 +62,7 @@ def read_workflow(document: Document, shared: Mapping[str, Vocabulary] | None = 
     try:
         return Workflow.model_validate(document.data, context={CONTEXT: shared or {}})
     except ValidationError as error:
-        raise DefinitionError(_findings(document, error)) from error
+        raise DefinitionError(findings_of(document, error)) from error
 
 
 def read_rulebook(document: Document) -> Rulebook:
@@ -70,7 +70,7 @@ def read_rulebook(document: Document) -> Rulebook:
     try:
         return Rulebook.model_validate(document.data)
     except ValidationError as error:
-        raise DefinitionError(_findings(document, error)) from error
+        raise DefinitionError(findings_of(document, error)) from error
 
 
 def read_texts(document: Document) -> dict[str, Text]:
@@ -78,10 +78,10 @@ def read_texts(document: Document) -> dict[str, Text]:
     try:
         return _TEXTS.validate_python(document.data)
     except ValidationError as error:
-        raise DefinitionError(_findings(document, error)) from error
+        raise DefinitionError(findings_of(document, error)) from error
 
 
-def _findings(document: Document, error: ValidationError) -> list[Finding]:
+def findings_of(document: Document, error: ValidationError) -> list[Finding]:
     """Pydantic's complaints with the file's own lines."""
     found: list[Finding] = []
     for complaint in error.errors(include_url=False, include_input=False):

@@ -104,6 +104,10 @@ class Vault:
         key = self._key.key
         return {name: _decrypt(key, fields[name], self._of(seq, name)) for name in wanted}
 
+    def mark(self, purpose: str, text: str) -> bytes:
+        """A keyed hash of a text under a key of the house (`Keyring.mark`)."""
+        return _there(self.keyring).mark(purpose, text)
+
     def latest(self) -> Latest:
         """The newest payload of each personal field of the item, still sealed. Nothing of an item
         whose personal data are restricted or erased.

@@ -37,11 +37,16 @@ MARKING = {
 }
 """Acts that guards look for in an item's history: transition -> (mark, set or cleared)."""
 
-_ON_RECORD = {"law_review_done": ("passed", True), "no_open_recusal": ("recusal", False)}
+_ON_RECORD = {
+    "law_review_done": ("passed", True),
+    "no_open_recusal": ("recusal", False),
+    "asked_before": ("asked", True),
+}
 _MARK_OF_GUARD = {
     "law_review_done": "passed",
     "no_open_recusal": "recusal",
     "complete_once": "asked",
+    "asked_before": "asked",
     "candidate_confirmed": "confirmed",
 }
 _GIVEN_IN_THE_ACT = frozenset({"declared", "collective"})
@@ -254,7 +259,7 @@ class _Explorer:
         elif name == "head_approved":
             holds = "head" in move.by
         elif name == "complete_once":
-            holds = "asked" not in marks or "unit_head" in move.by
+            holds = "asked" not in marks
         elif name == "candidate_confirmed":
             holds = "candidate" not in marks or "confirmed" in marks
         elif name in _ON_RECORD:

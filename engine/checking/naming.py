@@ -43,7 +43,10 @@ GUARD_FIELDS = {
 }
 """The fields a guard looks at, so that somebody can satisfy it."""
 
-GUARD_QUANTITIES = {"attempts_made": ("rvt.attempts", "rvt.attempt_days")}
+GUARD_QUANTITIES = {
+    "attempts_made": ("rvt.attempts", "rvt.attempt_days"),
+    "two_visitors": ("rvt.home_visitors",),
+}
 """The quantities of the rules a guard counts with."""
 
 _OWN = {
@@ -51,7 +54,9 @@ _OWN = {
     UNIT: FieldSpec(title="单位", title_en="Unit", type="unit"),
 }
 
-DEADLINE_GUARDS = frozenset({"within_deadline", "lapsed"})
+WINDOW_GUARDS = frozenset({"within_deadline", "lapsed"})
+"""Guards that open or shut with a clock."""
+DEADLINE_GUARDS = WINDOW_GUARDS | {"due_date_allowed"}
 """Guards whose argument names a deadline; of the others it names a field."""
 
 _TEXT_LIKE = frozenset({"text", "long_text", "choice", "item"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from engine.checking.naming import WINDOW_GUARDS
 from engine.checking.shape import rough_days
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def check_terms(place: Complaints, listening: Listening) -> None:
                 f"{span} of {about} is over {LONGEST} days, which is no term; correct it",
             )
     windows = {
-        text.partition(".")[2] for _, move in listening.workflow.moves() for text in move.guards
+        text.partition(".")[2]
+        for _, move in listening.workflow.moves()
+        for text in move.guards
+        if text.partition(".")[0] in WINDOW_GUARDS
     }
     for name, spec in listening.workflow.deadlines.items():
         rings = listening.rungs(spec.ladder) or spec.lapses_into is not None

@@ -248,16 +248,13 @@ def test_a_message_about_a_sealed_extension_does_not_name_it(desk: Desk) -> None
 
 def _revisited(desk: Desk) -> tuple[str, str]:
     """A campaign of the first branch whose only revisit brings a signal: (campaign, revisit)."""
+    case = {"unit": "BR1", "case_no": "甲案", "case_kind": "penalty", "closed_on": "2026-10-20"}
+    told = {**case, "party_ref": "当事人甲", "handlers": ["branch1_handler"]}
+    registered = desk.send("reporter", "/items", {"workflow": "closed_case", "data": told})
+    assert registered.status_code == 201, registered.text
     form = {"workflow": "revisit_campaign", "data": {"unit": "BR1", "month": "2026-11"}}
     campaign = desk.send("law_hub", "/items", form).json()["number"]
-    drawn = {
-        "population_query": "办结案件",
-        "seed": "x",
-        "strata": "普通程序",
-        "must_include": "甲案",
-    }
-    case = {"case": "甲案", "party_ref": "当事人甲", "case_handlers": "branch1_handler"}
-    desk.move("reporter", campaign, "draw", {**drawn, "sample_list": [case]})
+    desk.move("reporter", campaign, "close_list")
     desk.move("law_hub", campaign, "approve")
     desk.move("branch1_head", campaign, "launch")
     visit = desk.look("law_hub", f"/items/{campaign}").json()["children"][0]

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from httpx import Response
 
 BEGUN_BY_THE_PUBLIC = ("grievance", "mediation")
+CONTACTS = ("contact", "respondent_contact", "representative_1", "representative_2")
 
 
 def canary(*path: str) -> str:
@@ -76,7 +77,7 @@ class Sky:
         """Canaries for these fields of a workflow."""
         found: dict[str, Any] = {}
         for name in names:
-            value = contact(workflow) if name == "contact" else canary(workflow, name)
+            value = contact(workflow) if name in CONTACTS else canary(workflow, name)
             self.planted |= set(value.values()) if isinstance(value, dict) else {value}
             self.given.add((workflow, name))
             found[name] = value
@@ -261,7 +262,8 @@ def withdrawn(sky: Sky) -> None:
 
 def mediation(sky: Sky) -> dict[str, str]:
     """A mediation up to an agreement."""
-    data = {"respondent": "某商店", **sky.put("mediation", claim=None, contact=None, facts=None)}
+    names: Mapping[str, None] = dict.fromkeys((*CONTACTS, "claim", "facts"))
+    data = {"respondent": "某商店", **sky.put("mediation", **names)}
     receipt: dict[str, str] = sky.public("/submissions", {"workflow": "mediation", "data": data})
     number = receipt["number"]
     moment = datetime.now(SHANGHAI).isoformat()

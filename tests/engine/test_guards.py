@@ -158,6 +158,10 @@ def attempt(permits: Casework) -> Any:
         }
         bound = permits.catalog.named("permit")
         dossier = Dossier(None, row, bound, OFFICE, carried(), MONDAY)  # type: ignore[arg-type]
+        if "until" in told:
+            check = dossier.workflow.deadlines["check"].model_copy(update={"until": told["until"]})
+            deadlines = {**dossier.workflow.deadlines, "check": check}
+            dossier.workflow = dossier.workflow.model_copy(update={"deadlines": deadlines})
         dossier.duties = list(told.get("duties", ()))
         dossier.clocks = list(told.get("clocks", ()))
         read = {
@@ -178,6 +182,9 @@ def attempt(permits: Casework) -> Any:
 
 CONTACT = {"name": "柳如烟", "phone": "139 0000-4242", "email": ""}
 APPROVED = duty(1, "approve", "deputy")
+SUSPECT = {"subject_officers_or_unknown": ["p2"]}
+ON_SITE = {"mode": "on_site"}
+MORNING, NOON = "2026-03-02T09:00:00+08:00", "2026-03-02T12:00:00+08:00"
 CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("not_subject", {}, True),
     ("not_subject", {"duties": [duty(1, "accused")]}, False),
@@ -251,7 +258,51 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("not_named.officers", {}, True),
     ("complete_once", {}, True),
     ("complete_once", {"history": [act("ask_supplement", 1)]}, False),
-    ("complete_once", {"role": "unit_head", "history": [act("ask_supplement", 1)]}, True),
+    ("complete_once", {"role": "unit_head", "history": [act("ask_supplement", 1)]}, False),
+    ("asked_before", {"history": [act("ask_supplement", 1)]}, True),
+    ("asked_before", {"history": [act("register", 1)]}, False),
+    ("leader_named", {"given": {"matter": "conduct"}}, True),
+    ("leader_named", {"given": {"matter": "leader"}}, False),
+    ("leader_named", {"given": {"matter": "leader", **SUSPECT}}, True),
+    (
+        "leader_named",
+        {"given": {"matter": "leader", "subject_officers_or_unknown": "unknown"}},
+        False,
+    ),
+    ("announced", {"held": {"mode": "phone"}}, True),
+    ("announced", {"held": {"mode": "on_site", "time": NOON}}, False),
+    ("announced", {"held": {"mode": "on_site", "time": NOON, "delivered_at": MORNING}}, True),
+    ("announced", {"held": {"mode": "on_site", "time": MORNING, "delivered_at": NOON}}, False),
+    ("represented_consent", {"held": {"complainants": 1}}, True),
+    ("represented_consent", {"held": {"complainants": 2}}, False),
+    ("represented_consent", {"held": {"complainants": 2, "others_consent": True}}, False),
+    (
+        "represented_consent",
+        {"held": {"complainants": 2}, "given": {"others_consent": True}},
+        True,
+    ),
+    ("document_made", {"given": {"agreement_or_record": "record"}}, True),
+    ("document_made", {"held": ON_SITE, "given": {"agreement_or_record": "agreement"}}, True),
+    ("document_made", {"held": ON_SITE, "given": {"agreement_or_record": "record"}}, False),
+    (
+        "document_made",
+        {
+            "held": ON_SITE,
+            "given": {"agreement_or_record": "record", "document_waived": "both_waive"},
+        },
+        True,
+    ),
+    ("two_visitors", {"given": {"method": "phone"}}, True),
+    ("two_visitors", {"given": {"method": "home_visit"}}, False),
+    ("two_visitors", {"given": {"method": "home_visit"}, "named": (1,)}, False),
+    ("two_visitors", {"given": {"method": "home_visit"}, "named": (2,)}, True),
+    ("complex_explained", {"given": {"kind": "simple"}}, True),
+    ("complex_explained", {"given": {"kind": "complex"}}, False),
+    ("complex_explained", {"given": {"kind": "complex", "due_reason": "须招标"}}, True),
+    ("due_date_allowed.check", {"until": "on", "given": {"on": "2026-03-02"}}, True),
+    ("due_date_allowed.check", {"until": "on", "given": {"on": "2026-03-01"}}, False),
+    ("due_date_allowed.check", {"until": "on", "given": {"on": "2026-06-01"}}, False),
+    ("due_date_allowed.check", {"until": "on"}, True),
     ("route_free", {}, True),
     ("route_free", {"given": {"other_route_pending": False}}, True),
     ("route_free", {"given": {"other_route_pending": True}}, False),

@@ -127,6 +127,8 @@ class Walk:
         }
         if "2026-09" in spec.title_en:
             return f"2026-{dice.randint(1, 12):02d}"
+        if spec.title_en.startswith("Closed on"):
+            return earlier.date().isoformat()
         return some.get(spec.type, lambda: dice.choice(WORDS))()
 
     def record(self, spec: FieldSpec) -> dict[str, Any]:

@@ -1,0 +1,286 @@
+"""Revisits: who is asked is drawn by lot that anybody can count over, and nobody asks about his own case."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine import draws, stalls
+from engine.draws import commitment_of, faults
+from engine.errors import GuardRefused, Invalid, NotPermitted
+from engine.people import SYS
+from tests.casebook import MONDAY, day
+
+if TYPE_CHECKING:
+    from tests.casebook import Casebook
+
+CASE: dict[str, Any] = {
+    "unit": "BR1",
+    "case_kind": "penalty",
+    "procedure": "simple",
+    "closed_on": "2026-02-10",
+    "handlers": ["branch1_handler"],
+}
+CALL: dict[str, Any] = {
+    "method": "phone",
+    "attempted_at": MONDAY.isoformat(),
+    "declarations_signed": True,
+}
+
+
+def register(book: Casebook, count: int = 1, **more: Any) -> list[str]:
+    """Cases closed elsewhere, as the reporter registers them."""
+    numbers = []
+    for at in range(count):
+        told = CASE | {"case_no": f"许市监罚〔2026〕{at}号", "party_ref": f"甲{at}"} | more
+        numbers.append(book.submit("closed_case", "reporter", data=told).number)
+    return numbers
+
+
+def campaign(book: Casebook, unit: str = "BR1", month: str = "2026-03") -> str:
+    """A campaign as the system begins it on the first of the month."""
+    told = {"unit": unit, "month": month}
+    return book.submit("revisit_campaign", SYS, data=told).number
+
+
+def drawn(book: Casebook, number: str) -> list[str]:
+    """The cases of a sample, in their order."""
+    return [row["case"] for row in book.item(number)["data"].get("sample_list", [])]
+
+
+def running(book: Casebook, number: str) -> dict[str, str]:
+    """Close the list, approve and launch; the visits by their cases."""
+    book.go(number, "close_list", "reporter")
+    book.go(number, "approve", "law_hub")
+    book.go(number, "launch", "branch1_head")
+    return visits(book, number)
+
+
+def visits(book: Casebook, number: str) -> dict[str, str]:
+    """The visits of a campaign by their cases."""
+    return {row["data"]["case"]: row["number"] for row in book.children(number, "revisit")}
+
+
+def lose(book: Casebook, visit: str) -> None:
+    """Three attempts on two days, and nobody there."""
+    book.go(visit, "attempt", "revisitor", **CALL)
+    for at in (1, 2):
+        again: dict[str, Any] = {"method": "wechat", "attempted_at": day(at).isoformat()}
+        book.go(visit, "attempt_again", "revisitor", day(at), **again)
+    book.go(visit, "give_up", "revisitor", day(2), attempts_log="三次未接")
+
+
+def test_the_system_draws_after_the_seed_was_committed_to(book: Casebook) -> None:
+    """Begun, committed, registered, lapsed into the draw; what was committed to is what was drawn by."""
+    number = campaign(book)
+    before = book.item(number)["data"]
+    assert "seed" not in before
+    assert "salt" not in before
+    register(book, 5)
+    stalls.sweep(book.database, book.casework, now=book.clocks(number)["list"]["due_at"])
+    item = book.item(number)
+    assert item["state"] == "sampled"
+    assert commitment_of(item["data"]["seed"]) == before["seed_commitment"]
+    assert item["data"]["strata"] == ["penalty.simple.recent 5 40% 2"]
+    assert len(drawn(book, number)) == 2
+    assert [event["act"] for event in book.events(number)][-1] == "draw"
+    assert book.events(number)[-1]["role"] == "sys"
+    assert faults(item["data"]) == []
+
+
+def test_anybody_can_count_a_draw_over(book: Casebook) -> None:
+    """By hand, from what stands on the item: hash each number with the seed, take the first ones."""
+    register(book, 7)
+    number = campaign(book)
+    book.go(number, "close_list", "reporter")
+    data = book.item(number)["data"]
+    assert hashlib.sha256(data["population"].encode()).hexdigest() == data["population_digest"]
+    listed = [line.split(" ")[0] for line in data["population"].splitlines()]
+    order = sorted(listed, key=lambda n: hashlib.sha256(f"{data['seed']}|{n}".encode()).digest())
+    assert drawn(book, number) == order[:3]  # 40 % of 7, a begun one whole
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("salt", "00"),
+        ("seed", "00" * 32),
+        ("seed_commitment", "00" * 32),
+        ("population_digest", "00" * 32),
+        ("strata", ["penalty.simple.recent 5 40% 1"]),
+        ("sample_list", []),
+        ("most", 1),
+        ("month", "2026-04"),
+    ],
+)
+def test_a_draw_that_was_touched_is_told(book: Casebook, field: str, value: Any) -> None:
+    """Whatever of the record is changed, counting it over finds it."""
+    register(book, 5)
+    number = campaign(book)
+    book.go(number, "close_list", "reporter")
+    data = book.item(number)["data"]
+    assert faults(data) == []
+    assert faults(data | {field: value})
+
+
+def test_only_what_may_be_asked_about_is_drawn_from(book: Casebook) -> None:
+    """Of this unit, since 2021, up to the month before, not struck out, not visited yet."""
+    inside = register(book, 2, procedure="ordinary")
+    register(book, 1, unit="BR2", handlers=["branch2_handler"])
+    register(book, 1, closed_on="2020-12-31")
+    register(book, 1, closed_on="2026-03-01")
+    (struck,) = register(book, 1, procedure="ordinary")
+    book.go(struck, "reopen", "law_hub", reason="重复登记")
+    book.go(struck, "strike", "branch1_head", reason="重复登记")
+    (visited,) = register(book, 1, procedure="ordinary")
+    book.submit("revisit", "law_hub", data={"case": visited})
+    number = campaign(book)
+    book.go(number, "close_list", "reporter")
+    listed = [line.split(" ")[0] for line in book.item(number)["data"]["population"].splitlines()]
+    assert listed == sorted(inside)
+    assert sorted(drawn(book, number)) == sorted(inside)
+
+
+def test_old_cases_are_drawn_little_by_little_and_key_cases_always(book: Casebook) -> None:
+    """Of the backlog five in a hundred; what has a ground or was named goes before all others."""
+    old = register(book, 21, closed_on="2022-05-05")
+    (heard,) = register(book, 1, closed_on="2021-01-01", must_include=["hearing"])
+    number = campaign(book)
+    named = old[4]
+    book.go(number, "close_list", "reporter", key_cases=[named])
+    item = book.item(number)["data"]
+    assert item["strata"] == ["penalty.simple.backlog 20 5% 1"]
+    assert set(drawn(book, number)[:2]) == {heard, named}
+    assert len(drawn(book, number)) == 3
+
+
+def test_a_key_case_must_be_one_that_can_be_drawn(book: Casebook) -> None:
+    """A number that is none of the list is refused with a sentence, and nothing is drawn."""
+    register(book, 1)
+    number = campaign(book)
+    book.refused(
+        Invalid,
+        lambda: book.go(number, "close_list", "reporter", key_cases=["许市监罚〔1999〕9号"]),
+        match="核对",
+    )
+    book.go(number, "close_list", "reporter", key_cases=["许市监罚〔2026〕0号"])
+    assert book.item(number)["data"]["strata"] == ["penalty.simple.recent 0 40% 0"]
+
+
+def test_nobody_draws_by_hand_and_nobody_changes_what_was_drawn(book: Casebook) -> None:
+    """The draw is the system's; whoever closed the list does not approve; a month is a month."""
+    register(book, 2)
+    number = campaign(book)
+    with pytest.raises(NotPermitted):
+        book.go(number, "draw", "reporter", seed="ab12")
+    book.go(number, "close_list", "branch1_head")
+    with pytest.raises(Invalid):
+        book.go(number, "approve", "law_hub", sample_list=[])
+    with pytest.raises(GuardRefused, match="2026-09"):
+        book.submit("revisit_campaign", "law_hub", data={"unit": "BR1", "month": "三月"})
+
+
+@pytest.mark.parametrize("account", ["branch1_handler", "law_reviewer", "branch1_head"])
+def test_whoever_had_a_part_in_an_outside_case_never_visits_it(
+    book: Casebook, account: str
+) -> None:
+    """Handler, reviewer and approver of a case of another system are refused; a clean officer is not."""
+    told = {"approvers": ["branch1_head"], "reviewers": ["law_reviewer"], "procedure": "ordinary"}
+    (case,) = register(book, 1, **told)
+    visit = running(book, campaign(book))[case]
+    book.run(
+        "INSERT INTO membership SELECT p.id, 'revisitor', u.id FROM person p, unit u"
+        " WHERE p.account = %s AND u.code = 'BUR'",
+        account,
+    )
+    with pytest.raises(GuardRefused) as refused:
+        book.go(visit, "attempt", account, **CALL)
+    assert refused.value.members["guard"] == "not_case_handler"
+    home = CALL | {"method": "home_visit", "companions": [account]}
+    with pytest.raises(GuardRefused):
+        book.go(visit, "attempt", "revisitor", **home)
+    assert book.go(visit, "attempt", "revisitor", **CALL).state == "contacting"
+
+
+def test_a_home_visit_takes_two(book: Casebook) -> None:
+    """Alone nobody goes; the companion becomes a revisitor of the case."""
+    (case,) = register(book, 1, procedure="ordinary")
+    visit = running(book, campaign(book))[case]
+    home = CALL | {"method": "home_visit"}
+    with pytest.raises(GuardRefused, match="同行"):
+        book.go(visit, "attempt", "revisitor", **home)
+    book.go(visit, "attempt", "revisitor", **home, companions=["revisitor2"])
+    rows = book.rows(
+        "SELECT p.account FROM item_duty d JOIN person p ON p.id = d.person_id"
+        " WHERE duty = 'revisit' ORDER BY 1"
+    )
+    assert [row["account"] for row in rows] == ["revisitor", "revisitor2"]
+
+
+def test_the_next_of_the_stratum_stands_in_for_one_who_is_not_found(book: Casebook) -> None:
+    """Once for each, in the order of the seed, until the stratum is empty."""
+    register(book, 3)
+    number = campaign(book)
+    found = running(book, number)
+    data = book.item(number)["data"]
+    order = [case.number for case in draws.in_order(data["seed"], draws.read(data["population"]))]
+    assert [*found] == order[:2]
+    with pytest.raises(GuardRefused, match="无法联系"):
+        book.go(number, "replace", "law_hub", replaced_case=order[0])
+    lose(book, found[order[0]])
+    book.go(number, "replace", "law_hub", day(3), replaced_case=order[0])
+    assert [*visits(book, number)] == order
+    with pytest.raises(GuardRefused):
+        book.go(number, "replace", "law_hub", day(3), replaced_case=order[0])
+    lose(book, found[order[1]])
+    with pytest.raises(GuardRefused, match="没有可以替补"):
+        book.go(number, "replace", "law_hub", day(4), replaced_case=order[1])
+
+
+def test_nothing_is_summed_up_before_every_visit_is_done(book: Casebook) -> None:
+    """A refusal to be asked is a proper end; then the month is summed up and closed."""
+    register(book, 2, procedure="ordinary")
+    number = campaign(book)
+    found = running(book, number)
+    with pytest.raises(GuardRefused):
+        book.go(number, "summarise", "law_hub", findings="好", rates=["100%"])
+    for visit in found.values():
+        book.go(visit, "attempt", "revisitor", **CALL)
+        book.go(visit, "party_refuses", "revisitor", statement="不愿受访")
+    book.go(number, "summarise", "law_hub", findings="拒访两件", rates=["0%"])
+    assert book.go(number, "close", "deputy").state == "closed"
+
+
+def test_a_signal_opens_a_finding_at_once_and_a_complaint_where_it_is_wished(
+    book: Casebook,
+) -> None:
+    """Analysed: the finding is there in the same second, and the person's grievance with it."""
+    (case,) = register(book, 1, procedure="ordinary")
+    visit = running(book, campaign(book))[case]
+    contact = {"name": "柳如烟", "phone": "13900004242"}
+    book.go(visit, "attempt", "revisitor", **CALL, contact=contact)
+    told: dict[str, Any] = {
+        "answers": "收了烟",
+        "satisfaction": "dissatisfied",
+        "identity_confirmed": True,
+    }
+    book.go(visit, "interview", "revisitor", **told)
+    form: dict[str, Any] = {"record_form": "回访1", "signature_or_audio_or_chat_export": "录音1"}
+    book.go(visit, "record", "revisitor", **form)
+    signals: dict[str, Any] = {
+        "signal_codes": ["V03"],
+        "facts": "甲称被索要香烟",
+        "respondent": "BR1",
+        "follow_ups": ["grievance"],
+        "grievance_text": "我要投诉",
+    }
+    book.go(visit, "analyse", "law_hub", **signals)
+    (finding,) = book.children(visit, "misconduct")
+    assert (finding["mandatory"], finding["data"]["category_codes"]) == (True, ["V03"])
+    assert finding["entered_at"] == book.item(visit)["entered_at"]
+    (grievance,) = book.children(visit, "grievance")
+    assert book.personal(grievance["number"])["contact"] == contact
+    with pytest.raises(GuardRefused):
+        book.go(visit, "close", "unit_head")
