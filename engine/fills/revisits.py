@@ -90,8 +90,8 @@ def draw_sample(filling: Filling) -> Mapping[str, Any]:
     salt, seed = _seed(dossier)
     if commitment_of(seed) != filling.held.get("seed_commitment"):
         raise GuardRefused(
-            "种子与事先公布的摘要不符(密钥已更换?),请取消本次回访,另行开立。"
-            "The seed is not the one committed to (was a key replaced?); cancel this and begin anew.",
+            "种子与事先公布的摘要不符,请从备份恢复密钥 duplicates.key。"
+            "The seed is not the one committed to; restore the key duplicates.key from its copy.",
             guard="draw_sample",
         )
     policy = _policy(dossier)
@@ -155,9 +155,11 @@ def _item(filling: Filling) -> Dossier:
 
 
 def _seed(dossier: Dossier) -> tuple[str, str]:
-    """Salt and seed of a campaign: the same whenever they are asked for, unknown to people before."""
+    """Salt and seed of a unit's month: the same whenever they are asked for, so that nobody draws again
+    until he likes the sample; unknown to people before.
+    """
     unit, month = str(dossier.data["unit"]), str(dossier.data["month"])
-    salt = dossier.vault.mark(PURPOSE, f"{unit}|{month}|{dossier.number}").hex()
+    salt = dossier.vault.mark(PURPOSE, f"{unit}|{month}").hex()
     return salt, seed_of(unit, month, salt)
 
 
