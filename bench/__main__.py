@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from bench import counter, ground, inhouse, limit, workdays, worker
+from bench import counter, files, ground, inhouse, limit, workdays, worker
 from bench.inside import PROCESSES, THREADS, Movers
 from bench.load import spending
 
@@ -84,6 +84,7 @@ def main() -> None:
             _bulk(large, size),
             _memory(large, home),
             [Row("adding working days to a date, ns", workdays.adding(), 2000)],
+            [Row("reading and proving all workflow files, s", files.checking(), 2)],
         )
         for part in parts:
             for row in part:

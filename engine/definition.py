@@ -433,6 +433,10 @@ class Workflow(Part):
 
     def moves(self) -> list[tuple[str, Transition]]:
         """Every (name, variant), in the file's order."""
+        return self._moves
+
+    @cached_property
+    def _moves(self) -> list[tuple[str, Transition]]:
         return [(name, t) for name, variants in self.transitions.items() for t in variants]
 
     def variant(self, name: str, state: str) -> Transition | None:
@@ -448,7 +452,14 @@ class Workflow(Part):
 
     def leaving(self, state: str) -> list[tuple[str, Transition]]:
         """The transitions that leave a state, in the file's order."""
-        return [(name, t) for name, t in self.moves() if state in t.sources]
+        return self._leaving.get(state, [])
+
+    @cached_property
+    def _leaving(self) -> dict[str, list[tuple[str, Transition]]]:
+        return {
+            state: [(name, t) for name, t in self._moves if state in t.sources]
+            for state in {state for _, t in self._moves for state in t.sources}
+        }
 
     @cached_property
     def field_titles(self) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    T = TypeVar("T")
 
 BELONGING = ("handler", "unit_head")
 """Roles whose bearers belong to the unit they hold them for, wherever their home is."""
@@ -16,6 +18,19 @@ CHAIN = ("handler", "unit_head", "deputy", "head", "party_group", "liaison", "di
 
 People = frozenset[str]
 NOBODY: People = frozenset()
+
+
+def _remembered(ask: Callable[..., T]) -> Callable[..., T]:
+    """Answer a question to a roster once: a proof asks the same few thousand times over."""
+
+    @wraps(ask)
+    def answer(roster: Roster, *about: Any) -> T:
+        key = (ask.__name__, *about)
+        if key not in roster.answers:
+            roster.answers[key] = ask(roster, *about)
+        return roster.answers[key]  # type: ignore[no-any-return]
+
+    return answer
 
 
 @dataclass(frozen=True)
@@ -34,12 +49,18 @@ class Roster:
     certified: People | None = None
 
     @cached_property
+    def answers(self) -> dict[tuple[Any, ...], Any]:
+        """What was asked and answered: a roster never changes."""
+        return {}
+
+    @cached_property
     def _members(self) -> dict[tuple[str, str], People]:
         held: dict[tuple[str, str], set[str]] = {}
         for person, role, unit in self.memberships:
             held.setdefault((role, unit), set()).add(person)
         return {key: frozenset(people) for key, people in held.items()}
 
+    @_remembered
     def above(self, unit: str) -> list[str]:
         """The unit itself, then the units above it, up to the bureau."""
         path: list[str] = []
@@ -53,6 +74,7 @@ class Roster:
         """Whether a unit is another one or lies below it."""
         return around in self.above(unit)
 
+    @_remembered
     def shut_out(self, subject: str | None) -> People:
         """Who belongs to the unit complained of; of the bureau as a whole nobody does."""
         if subject is None or self.units.get(subject) is None:
@@ -79,6 +101,7 @@ class Roster:
         substitute = self.away[person]
         return None if substitute is None or substitute in self.away else substitute
 
+    @_remembered
     def members(self, role: str, unit: str, barred: People = NOBODY) -> People:
         """Who is there in a role for a unit: the nearest unit upwards that has anybody."""
         for level in self.above(unit):
@@ -86,6 +109,7 @@ class Roster:
                 return found
         return NOBODY
 
+    @_remembered
     def entitled(self, role: str, unit: str, barred: People = NOBODY) -> People:
         """Everybody there who may act in a role for a unit, from whatever level above it."""
         return frozenset().union(
@@ -95,6 +119,7 @@ class Roster:
             )
         )
 
+    @_remembered
     def everyone(self, role: str, barred: People = NOBODY) -> People:
         """Everybody there who has a role anywhere: who may be named to hold an item."""
         return self.there((p for p, held, _ in self.memberships if held == role), barred)

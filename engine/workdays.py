@@ -359,6 +359,8 @@ def _is_provisional(calendar: Calendar, leg: _Leg, roll: Roll) -> bool:
 
 
 def _unpublished(calendar: Calendar, one: date, other: date) -> bool:
+    if one.year == other.year:
+        return not calendar.published(one)
     years = range(min(one, other).year, max(one, other).year + 1)
     return not all(calendar.published(date(year, 1, 1)) for year in years)
 
@@ -441,6 +443,9 @@ def _working_in_hours(
 
 
 def _in_days(pauses: Pauses) -> list[tuple[date, date | None]]:
+    if not pauses:
+        return []
+
     def on(moment: date) -> date:
         return _local(moment).date() if isinstance(moment, datetime) else moment
 
@@ -449,6 +454,8 @@ def _in_days(pauses: Pauses) -> list[tuple[date, date | None]]:
 
 def _in_instants(pauses: Pauses) -> list[tuple[datetime, datetime | None]]:
     """The same in local instants; a date is its 24:00, since the day of a pause counts as used."""
+    if not pauses:
+        return []
 
     def at(moment: date) -> datetime:
         return _local(moment) if isinstance(moment, datetime) else _midnight_after(moment)

@@ -55,12 +55,24 @@ def stuck(
     return [c for c in graph.standing if any(n not in ending for n in into[c])]
 
 
+def family(workflow: Workflow, workflows: Mapping[str, Workflow]) -> list[Workflow]:
+    """A workflow, and those whose items may lie in the same family above its own."""
+    begets = {
+        name: {e.spawn.workflow for _, t in other.moves() for e in t.effects if e.spawn}
+        for name, other in workflows.items()
+    }
+    names = [workflow.workflow]
+    for child in names:
+        names += [name for name in begets if name not in names and child in begets[name]]
+    return [workflow, *(workflows[name] for name in names[1:])]
+
+
 @dataclass(frozen=True)
 class Casting:
     """Who can make which move on the items of one scene, duties kept apart."""
 
     listening: Listening
-    workflows: Mapping[str, Workflow]
+    family: Sequence[Workflow]  # this workflow, and those whose items may lie above its own
     scene: Scene
 
     @cached_property
@@ -68,27 +80,9 @@ class Casting:
         """Everybody whose home is in the unit complained of."""
         return self.listening.roster.shut_out(self.scene.subject)
 
-    @cached_property
-    def _family(self) -> list[Workflow]:
-        """This workflow, and those whose items may lie in the same family above it."""
-        mine = self.listening.workflow
-        found = [mine]
-        for workflow in found:
-            found += [
-                other
-                for other in self.workflows.values()
-                if other not in found
-                and any(
-                    e.spawn and e.spawn.workflow == workflow.workflow
-                    for _, t in other.moves()
-                    for e in t.effects
-                )
-            ]
-        return found
-
     def _bearers(self, duty: str) -> People:
         """Everybody who may come to bear a duty in the family."""
-        roles = {r for w in self._family for r, role in w.roles.items() if role.duty == duty}
+        roles = {r for w in self.family for r, role in w.roles.items() if role.duty == duty}
         return NOBODY.union(*(self.listening.roster.everyone(role, self.barred) for role in roles))
 
     def actors(self, move: Transition) -> People:
@@ -100,7 +94,15 @@ class Casting:
         """Why nobody can make a step, or None."""
         if step.move.sources and (idle := never_sure(step)):
             return idle
-        return self._obstacle(step.names[0], step.move)
+        key = (step.names[0], id(step.move))
+        if key not in self._known:
+            self._known[key] = self._obstacle(step.names[0], step.move)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, int], str | None]:
+        """What stands in the way of each move; the graph keeps the moves alive."""
+        return {}
 
     def _obstacle(self, name: str, move: Transition) -> str | None:
         guards = {text.partition(".")[0] for text in move.guards}

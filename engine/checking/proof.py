@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.checking.circles import circles
 from engine.checking.complaints import Complaints
 from engine.checking.configurations import MOST, explore
-from engine.checking.exits import Casting, never_sure, stuck
+from engine.checking.exits import Casting, family, never_sure, stuck
 from engine.checking.silence import IDLE, Cover, Listening, Scene, Wait
 from engine.checking.terms import check_terms
 from engine.roster import NOBODY, People
@@ -332,8 +332,9 @@ class _Prover:
                 "relax a guard or let its fields be given",
             )
             return
+        kin = family(self.workflow, self.workflows)
         for scene in self.listening.scenes():
-            casting = Casting(self.listening, self.workflows, scene)
+            casting = Casting(self.listening, kin, scene)
             lost = stuck(self.graph, casting.obstacle, casting.four_eyes)
             if lost:
                 barred = {s.before for s in self.graph.steps if casting.obstacle(s)}

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cache, cached_property
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.calendars import Roll, carried
 from engine.checking.naming import fields_of_guard
 from engine.definition import BUILT_IN_ROLES, HOLDER
 from engine.roster import NOBODY, People
-from engine.workdays import SHANGHAI, Moment, Span, due, monthly, point
+from engine.workdays import SHANGHAI, Moment, Span, Unit, due, monthly, point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.checking.configurations import Configuration, Step
     from engine.definition import Rule, Rulebook, Rung, Workflow
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 IDLE = "idle"
 YEARS = 10
 """Published years whose every day is tried as a start when the worst case is looked for."""
+STRIDE = 16
+"""So many days apart they are tried first."""
 
 
 class Scene(NamedTuple):
@@ -191,7 +195,7 @@ def _wait(rule: Rule, at: Moment) -> Wait:
             f"至每月{rule.day_of_month}日{after_zh}",
             f"until the {rule.day_of_month}th of the month{after_en}",
         )
-    days = _worst(rule.within, rule.roll, at)
+    days = _worst(*_plainly(rule.within, rule.roll, at))
     if at.after:
         return Wait(
             days, f"{rule.within.chinese}加{at.after.chinese}", f"{rule.within} and {at.after}"
@@ -209,12 +213,30 @@ def _starts() -> list[datetime]:
     return [noon + timedelta(days=n) for n in range((last - first).days - 40)]
 
 
+def _plainly(span: Span, roll: Roll, at: Moment) -> tuple[Span, Roll, Moment]:
+    """The same moment, said in one way: a share of a term is a day of it, and a working day is never
+    rolled. So the worst case of many rules is looked for once.
+    """
+    if span.unit in {Unit.DAYS, Unit.WORKING_DAYS} and at.after is None:
+        counted = -(-span.amount * at.percent // 100)
+        if counted < span.amount:
+            span, roll = Span(counted, span.unit), Roll.NONE
+        at = Moment(100)
+    return span, Roll.NONE if span.unit is Unit.WORKING_DAYS else roll, at
+
+
 @cache
 def _worst(span: Span, roll: Roll, at: Moment) -> int:
     """The most calendar days from an event to a moment of the deadline it starts."""
     calendar = carried()
-    ends = ((start, point(calendar, start, span, roll, at)) for start in _starts())
-    return max(_days(start, end) for start, end in ends if end is not None)
+
+    def end(start: datetime) -> datetime:
+        found = point(calendar, start, span, roll, at)
+        if found is None:
+            raise AssertionError  # nothing pauses it
+        return found
+
+    return _longest(end)
 
 
 @cache
@@ -226,6 +248,34 @@ def _worst_month(day: int, roll: Roll, after: Span | None) -> int:
             beyond = due(calendar, end - timedelta(hours=1), after)
             end = beyond.at if beyond else end
         longest = max(longest, _days(start, end))
+    return longest
+
+
+def _longest(end: Callable[[datetime], datetime]) -> int:
+    """The most days from any start to its end, where no later start ends earlier.
+
+    Between two starts nothing takes longer than from the first of them to the end of the second: the
+    most promising stretch is halved until none can beat the longest found.
+    """
+    starts = _starts()
+    ends = {at: end(starts[at]) for at in (*range(0, len(starts), STRIDE), len(starts) - 1)}
+    longest = max(_days(starts[at], ends[at]) for at in ends)
+    stretches: list[tuple[int, int, int]] = []
+
+    def consider(first: int, last: int) -> None:
+        if last - first > 1:
+            most = _days(starts[first + 1], ends[last])
+            heappush(stretches, (-most, first, last))
+
+    for first, last in pairwise(sorted(ends)):
+        consider(first, last)
+    while stretches and -stretches[0][0] > longest:
+        _, first, last = heappop(stretches)
+        middle = (first + last) // 2
+        ends[middle] = end(starts[middle])
+        longest = max(longest, _days(starts[middle], ends[middle]))
+        consider(first, middle)
+        consider(middle, last)
     return longest
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.calendars import carried
+from engine.calendars import Roll, carried
+from engine.checking import silence
 from engine.checking.configurations import Configuration, explore
 from engine.checking.verdict import report
 from engine.deadlines import Clock, Clockwork
 from engine.roster import CHAIN, Roster
+from engine.workdays import Moment, Span, point
 from tests.workflows.sample import (
     LETTER,
     RULES,
@@ -282,6 +284,28 @@ def test_a_holder_cannot_start_the_clock_anew_for_ever() -> None:
         ("    paused_in: [suspended]\n", ""),
     )
     assert "restarted-for-ever" in names(proof.findings)
+
+
+@pytest.mark.parametrize(
+    ("span", "roll", "at"),
+    [
+        ("5 working days", Roll.RESTDAY, "due"),
+        ("5 working days", Roll.NONE, "70%"),
+        ("10 working days", Roll.RESTDAY, "85%"),
+        ("30 days", Roll.RESTDAY, "due"),
+        ("30 days", Roll.RESTDAY, "70%"),
+        ("15 days", Roll.HOLIDAY, "3 working days after"),
+        ("3 months", Roll.RESTDAY, "due"),
+        ("2 hours", Roll.RESTDAY, "5 working days after"),
+        ("4 working hours", Roll.RESTDAY, "85%"),
+    ],
+)
+def test_the_longest_wait_is_that_of_some_day_of_ten_years(span: str, roll: Roll, at: str) -> None:
+    """What is left out of the search could not have been longer: every day tried says the same."""
+    term, moment, calendar = Span.parse(span), Moment.parse(at), carried()
+    every = [(start, point(calendar, start, term, roll, moment)) for start in silence._starts()]
+    longest = max(silence._days(start, end) for start, end in every if end is not None)
+    assert silence._worst(*silence._plainly(term, roll, moment)) == longest
 
 
 def test_an_absurd_term_is_refused() -> None:
