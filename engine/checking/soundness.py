@@ -6,7 +6,6 @@ and in the law.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from engine.checking.complaints import Complaints
@@ -195,15 +194,33 @@ def _spawn_loops(around: Surroundings) -> dict[str, list[str]]:
 
 
 def _unasked(workflow: Workflow, around: Surroundings) -> Iterator[str]:
-    """The workflows an item begins without any person's act once it exists."""
-    automatic = {"submit"} | {n for n, move in workflow.moves() if {*move.by} == {"sys"}}
-    chained: dict[str, set[str]] = defaultdict(set)
-    for name, move in workflow.moves():
-        chained[name] |= {e.then.transition for e in move.effects if e.then}
-    while more := {then for name in automatic for then in chained[name]} - automatic:
-        automatic |= more
-    for name, move in workflow.moves():
-        if name in automatic:
-            yield from (e.spawn.workflow for e in move.effects if e.spawn)
+    """The workflows that come into being without any person's act once an item is there: by its
+    beginning (`opens` or not), by what is the system's alone, by what a clock lapses into, by what
+    follows from these in the item and in its parent, and by the rungs of its clocks.
+    """
+    lapses = {deadline.lapses_into for deadline in workflow.deadlines.values()}
+    edge = [
+        (workflow.workflow, name)
+        for name, move in workflow.moves()
+        if name == "submit" or {*move.by} == {"sys"} or (name in lapses and "sys" in move.by)
+    ]
+    for at in edge:
+        edge += [follower for follower in _followers(around, *at) if follower not in edge]
+    for name, move in edge:
+        for variant in around.workflows[name].transitions.get(move, ()):
+            yield from (e.spawn.workflow for e in variant.effects if e.spawn)
     for _, ladder in around.ladders(workflow):
         yield from (rung.spawn.workflow for rung in ladder if rung.spawn)
+
+
+def _followers(around: Surroundings, name: str, move: str) -> Iterator[tuple[str, str]]:
+    """What the system does because of a move: in the item, and in the parent where it may."""
+    for variant in around.workflows[name].transitions.get(move, ()):
+        for effect in variant.effects:
+            if effect.then:
+                yield name, effect.then.transition
+            if effect.parent:
+                told = effect.parent.transition
+                for parent in around.parents(name):
+                    if any("sys" in theirs.by for theirs in parent.transitions.get(told, ())):
+                        yield parent.workflow, told

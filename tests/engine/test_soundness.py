@@ -172,6 +172,84 @@ def test_an_endless_chain_of_spawns_is_refused() -> None:
     assert names(found) == {"spawn-loop"}
 
 
+BY_HAND = "    effects:\n      - parent: {transition: close}\n"
+BACK = "      - spawn: {workflow: letter, carry: {respondent: unit}, fixed: {narrative: 再次}}\n"
+RISING = (
+    "- {at: 10 working days after, level: 4, act: escalate, tell: [party_group, liaison]}",
+    (
+        "- {at: 10 working days after, level: 4, act: escalate, tell: [party_group, liaison],"
+        " spawn: {workflow: note, fixed: {about: 逾期}}}"
+    ),
+)
+
+
+def loops(letter: str, note: str, law: str = RULES) -> set[str]:
+    """The workflows that beget themselves, by the file a finding names."""
+    found = unsound(workflow(letter), workflow(note, "note.yaml"), law=law)
+    assert names(found) <= {"spawn-loop"}
+    return {finding.file for finding in found}
+
+
+def test_a_spawn_a_person_makes_is_no_loop() -> None:
+    """A revisit whose reader decides that it is a new complaint begins one by hand."""
+    assert loops(WITH_CHILD, changed(CHILD, (BY_HAND, BY_HAND + BACK))) == set()
+
+
+def test_a_window_that_closes_by_itself_closes_a_loop() -> None:
+    """Whoever may also act there does not: the clock makes the move."""
+    ending = changed(
+        LETTER, ("guards: [lapsed.objection]", f"guards: [lapsed.objection]\n    effects:\n{SPAWN}")
+    )
+    born = changed(
+        CHILD,
+        (
+            "by: [sys], requires: [about]}",
+            f"by: [sys], requires: [about], effects: [{BACK.strip()[2:]}]}}",
+        ),
+    )
+    assert loops(ending, born) == {"letter.yaml", "note.yaml"}
+    by_hand = changed(ending, ("    lapses_into: close\n", ""))
+    assert loops(by_hand, born) == set()
+
+
+def test_a_rung_that_spawns_closes_a_loop() -> None:
+    """A neglected item begets one that, neglected, begets the next."""
+    law = changed(RULES, RISING)
+    assert loops(LETTER, CHILD, law) == set()
+    climbing = changed(CHILD, ("initial: open\n", "initial: open\nidle_ladder: standard\n"))
+    assert loops(LETTER, climbing, law) == {"note.yaml"}
+
+
+def test_what_opens_each_month_begets_itself_no_more_than_others() -> None:
+    """Opening is no loop; what an opened item begins at its birth may be one."""
+    months = "  unit: {title: 单位, title_en: Unit, type: unit}\n"
+    opening = changed(
+        CHILD,
+        (months, f"{months}  month: {{title: 月份, title_en: Month, type: text}}\n"),
+        ("initial: open\n", "initial: open\nopens: {every: month, day: 1, units: [AUD], data: {about: 月度}}\n"),
+        ("requires: [about]}", "requires: [about], optional: [unit, month]}"),
+    )  # fmt: skip
+    assert loops(WITH_CHILD, opening) == set()
+    itself = "spawn: {workflow: note, carry: {about: about}}"
+    looping = changed(
+        opening, ("optional: [unit, month]}", f"optional: [unit, month], effects: [{{{itself}}}]}}")
+    )
+    assert loops(WITH_CHILD, looping) == {"note.yaml"}
+
+
+def test_a_child_that_moves_its_parent_by_itself_closes_a_loop() -> None:
+    """The parent's move is the system's, and begins the child anew."""
+    telling = "effects: [{parent: {transition: note_progress}}]}"
+    child = changed(
+        CHILD, ("by: [sys], requires: [about]}", f"by: [sys], requires: [about], {telling}")
+    )
+    parent = changed(
+        WITH_CHILD,
+        ("to: handling, by: [handler]}\n", "to: handling, by: [handler, sys], effects: [{spawn: {workflow: note, carry: {about: outcome}}}]}\n"),
+    )  # fmt: skip
+    assert loops(parent, child) == {"note.yaml"}
+
+
 def test_a_wrong_name_is_answered_with_the_nearest_right_one() -> None:
     """The sentence suggests what was probably meant."""
     broken = changed(LETTER, ("initial: received", "initial: recieved"))
