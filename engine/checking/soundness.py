@@ -214,11 +214,13 @@ def _unasked(workflow: Workflow, around: Surroundings) -> Iterator[str]:
 
 
 def _followers(around: Surroundings, name: str, move: str) -> Iterator[tuple[str, str]]:
-    """What the system does because of a move: in the item, and in the parent where it may."""
+    """What the system does because of a move: in the item, in the parent where it may, in items fed."""
     for variant in around.workflows[name].transitions.get(move, ()):
         for effect in variant.effects:
             if effect.then:
                 yield name, effect.then.transition
+            if effect.feed and effect.feed.workflow in around.workflows:
+                yield effect.feed.workflow, effect.feed.transition
             if effect.parent:
                 told = effect.parent.transition
                 for parent in around.parents(name):
