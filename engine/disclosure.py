@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.errors import Invalid, NotPermitted
+from engine.database import passing
+from engine.errors import Busy, Invalid, NotPermitted
 from engine.figures import Figure, Ground, Period, Reader, Scope, Stage, figures_of
 from engine.paging import unknown
 from engine.sight import sight
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 READERS = ("law_hub", "deputy", "head", "auditor", "unit_head")
 """Roles whose holders are shown the figures of the units they hold them for."""
+
+TOO_MUCH = (
+    "一次统计的事项太多,请缩小期间或者单位后再查。"
+    "Too much to count at once; narrow the period or the unit and ask again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,13 @@ def disclose(
     name, units = _units(house.office, actor, unit)
     scope = Scope(Stage(asked, name, moment), units, _reader(desk, house, actor))
     ground = Ground(session, scope, house.office, house.calendar, desk.catalog.rulebook)
-    return Disclosure(asked, name, moment, figures_of(ground))
+    try:
+        figures = figures_of(ground)
+    except Exception as error:
+        if passing(error):
+            raise Busy(TOO_MUCH) from None
+        raise
+    return Disclosure(asked, name, moment, figures)
 
 
 def _period(text: str | None, house: House) -> Period:

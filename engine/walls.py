@@ -19,7 +19,9 @@ import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 from sqlalchemy import text as sql
+from sqlalchemy.exc import DBAPIError
 
 from engine.database import execute
 
@@ -266,8 +268,15 @@ def as_engine(session: Session) -> Iterator[None]:
     stand_for(session, SYS)
     try:
         yield
-    finally:
+    except (psycopg.Error, DBAPIError):
+        # the transaction (or its savepoint) is undone, and with it what it stood for; one more
+        # statement would only hide why
+        session.info.pop("principal", None)
+        raise
+    except BaseException:
         stand_for(session, before)
+        raise
+    stand_for(session, before)
 
 
 def create_roles(connection: Connection) -> None:

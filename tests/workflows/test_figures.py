@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import stalls
+from engine.disclosure import disclose
+from engine.errors import Busy
 from engine.figures import board
 from engine.figures.periods import Period
 from engine.people import PUBLIC
+from engine.walls import principal_of, stand_for
 from tests.casebook import day
 from tests.workflows.test_grievance import REPLIED, complain, follow
 from tests.workflows.test_walks import Walk, walked
@@ -166,3 +169,19 @@ def test_no_walk_changes_a_past_moment(walked: tuple[Casebook, Any], workflow: s
             assert told(made.book, moment, period=Period.parse(f"{moment:%Y}")) == then
 
     walk()
+
+
+def test_too_much_at_once_is_refused_with_a_sentence(
+    book: Casebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count that takes longer than a statement may says what to ask for instead."""
+    monkeypatch.setattr(board, "LOADED", "SELECT pg_sleep(5)::text AS workflow")
+
+    def hurried(session: Session) -> None:
+        head = book.who("head")
+        stand_for(session, principal_of(head))
+        session.connection().exec_driver_sql("SET LOCAL statement_timeout = '300ms'")
+        disclose(session, book.casework, head, period="2026-03")
+
+    with pytest.raises(Busy, match="缩小"):
+        book.do(hurried)
