@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import stalls
+from engine.calendars import Roll
 from engine.disclosure import disclose
 from engine.errors import Busy
-from engine.figures import board
+from engine.figures import board, obligations
 from engine.figures.periods import Period
 from engine.people import PUBLIC
 from engine.walls import principal_of, stand_for
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from engine.casework import Casework
     from engine.figures.figure import Figure
     from tests.casebook import Casebook
 
@@ -185,3 +187,20 @@ def test_too_much_at_once_is_refused_with_a_sentence(
 
     with pytest.raises(Busy, match="缩小"):
         book.do(hurried)
+
+
+def test_what_is_due_of_whom_is_what_the_files_say(laws: Casework) -> None:
+    """The units a figure counts are those for which the workflow opens items, and a report's day is the
+    rule's.
+    """
+    bound = {
+        "revisit_campaign": obligations.REVISITING,
+        "inspection": obligations.INSPECTING,
+        "monthly_report": obligations.REPORTING,
+    }
+    for name, units in bound.items():
+        found = laws.catalog.current.get(name)
+        opens = found.workflow.opens if found else None
+        assert opens is None or set(opens.units) == set(units), name
+    (rule,) = laws.catalog.rulebook.rules["mrp.report"]
+    assert (rule.day_of_month, rule.roll) == (obligations.REPORT_DAY, Roll.BEFORE)
