@@ -36,6 +36,7 @@ from api import (
     problems,
     receipts,
     referrals,
+    reports,
     reveals,
     rolls,
     sign_on,
@@ -80,6 +81,7 @@ LONGEST = 30
 """Seconds of a transaction; each statement of it has five."""
 ROUTERS = (
     figures,
+    reports,
     auth,
     credentials,
     tokens,

@@ -16,6 +16,7 @@ from api import (
     examples_log,
     examples_office,
     examples_portal,
+    examples_reports,
 )
 from api.permits import ANYONE, PERMITS
 from api.problems import MEDIA_TYPE, kinds, status_of, title_of
@@ -103,7 +104,7 @@ def _show_examples(document: dict[str, Any]) -> None:
     """
     rooms = (
         *(examples, examples_access, examples_administration, examples_figures),
-        *(examples_office, examples_log, examples_portal),
+        *(examples_office, examples_log, examples_portal, examples_reports),
     )
     answers = {name: answer for room in rooms for name, answer in room.ANSWERS.items()}
     for name, answer in answers.items():

@@ -159,6 +159,7 @@ PERMITS: dict[str, Permit] = {
     "POST /referrals/{number}/acknowledge": _staff("advance"),
     # what is counted
     "GET /figures": READERS,
+    "GET /reports/{month}": READERS,
     # what is declared
     "GET /workflows": ANYONE,
     "GET /workflows/{name}": ANYONE,

@@ -43,6 +43,12 @@ class Letters:
                 line = getattr(error, "lineno", 0) or 0
                 self.findings.append(Finding(f"{name}.txt", line, "bad-template", str(error)))
 
+    def compose(self, name: str, **values: Any) -> tuple[str, str]:
+        """The title and the body of a letter about more than one item."""
+        text = self._environment.get_template(f"{name}.txt").render(**values)
+        title, _, body = text.strip().partition("\n")
+        return title.strip(), body.strip()
+
     def draft(
         self, name: str, dossier: Dossier, data: Mapping[str, Any], clock: Mapping[str, Any]
     ) -> tuple[str, str]:
