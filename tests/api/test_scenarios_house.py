@@ -131,3 +131,127 @@ def test_who_may_read_them_together_and_for_which_month(
 ) -> None:
     """Those who lead and supervise, for a month that is one."""
     assert desk.look(account, f"/reports/{month}").status_code == status
+
+
+Act = tuple[str, str, dict[str, Any]]
+YEAR: dict[str, Any] = {
+    "indicator_set": [{"indicator": "按时报送", "formula": "K-MRP-1", "floor": 10}],
+    "weights": [{"indicator": "按时报送", "weight": "1"}],
+    "approved_by": "局长办公会纪要",
+}
+YESTERDAY = (datetime.now(SHANGHAI) - timedelta(days=1)).replace(microsecond=0)
+PATHS: dict[str, tuple[Act, list[Act], str]] = {
+    "ledger": (
+        ("law_hub", "ledger", {**ROW, "co_units": ["第一分局", "SQD"], "due_at": "2030-01-31"}),
+        [
+            ("law_hub", "assign", {"deliverables": ["回访制度"]}),
+            ("branch1_head", "accept", {"responsible_person": "branch1_handler", "plan": "建立"}),
+            ("branch1_head", "establish", {"deliverable_files": ["制度"]}),
+            ("law_hub", "confirm", {"confirm_note": "已建立"}),
+        ],
+        "long_term",
+    ),
+    "training": (
+        ("reporter", "training", {"unit": "BR1", "topic": "轻微免罚"}),
+        [
+            (
+                "reporter",
+                "hold",
+                {
+                    "date": str(YESTERDAY.date()),
+                    "minutes": 30,
+                    "speaker": "孙慧敏",
+                    "attendees": ["branch1_handler"],
+                    "frontline_count": 1,
+                    "material": ["讲义"],
+                },
+            ),
+            ("branch1_head", "evaluate", {"quiz_or_feedback": "良好"}),
+        ],
+        "evaluated",
+    ),
+    "administrative_guidance": (
+        (
+            "branch1_handler",
+            "administrative_guidance",
+            {"unit": "BR1", "subject_matter": "明码标价"},
+        ),
+        [
+            (
+                "branch1_head",
+                "approve",
+                {"kind": "advice", "legal_basis": "价格法", "voluntary_notice": True},
+            ),
+            (
+                "branch1_handler",
+                "issue",
+                {"document": "许市监指1号", "delivered_at": YESTERDAY.isoformat()},
+            ),
+            ("branch1_handler", "follow_up", {"accepted_or_not": "accepted", "result": "已改正"}),
+            ("branch1_head", "close", {}),
+        ],
+        "closed",
+    ),
+    "risk_point": (
+        (
+            "branch1_handler",
+            "risk_point",
+            {"unit": "BR1", "behaviour": "未明码标价", "legal_basis": "价格法"},
+        ),
+        [
+            (
+                "law_reviewer",
+                "rate",
+                {"consequence": "summary", "frequency": "rare", "level": "low"},
+            ),
+            ("branch1_head", "set_measures", {"guidance_measures": ["提示"]}),
+            ("law_reviewer", "pass", {"opinion": "可以公布"}),
+            ("deputy", "publish", {"follow_ups": ["guidance"]}),
+        ],
+        "monitored",
+    ),
+    "complaint_channel": (
+        (
+            "reporter",
+            "complaint_channel",
+            {"unit": "BR1", "kind": "phone", "value": "0374-1234567"},
+        ),
+        [
+            ("branch1_head", "publish", {"where_published": "网站", "proof_url_or_photo": "照片1"}),
+            ("inspector", "test", {"tested_at": YESTERDAY.isoformat(), "answered": False}),
+            ("branch1_head", "repair", {"tested_at": YESTERDAY.isoformat()}),
+        ],
+        "tested",
+    ),
+    "assessment": (
+        ("law_hub", "assessment", {"unit": "BR1", "year": 2026}),
+        [
+            ("law_hub", "open_year", YEAR),
+            (
+                "branch1_head",
+                "self_assess",
+                {
+                    "scores": [{"indicator": "按时报送", "score": "95.5", "sample": 12}],
+                    "evidence": ["月报"],
+                },
+            ),
+            ("audit1", "verify", {"verification": "属实"}),
+            ("deputy", "publish", {}),
+        ],
+        "published",
+    ),
+}
+
+
+@pytest.mark.parametrize("workflow", PATHS)
+def test_each_machine_walks_its_path_at_the_counter(desk: Desk, workflow: str) -> None:
+    """Begun and moved by the people it names; the page shows what comes next, the letters what was said."""
+    (account, name, data), acts, state = PATHS[workflow]
+    begun = desk.send(account, "/items", {"workflow": name, "data": data})
+    assert begun.status_code == 201, begun.text
+    number = begun.json()["number"]
+    for actor, transition, given in acts:
+        desk.move(actor, number, transition, given)
+    page = desk.look("head", f"/items/{number}").json()
+    assert page["state"] == state
+    assert desk.look("head", f"/items/{number}/documents").json()["items"]

@@ -271,4 +271,5 @@ def test_each_acts_in_their_own_turn(book: Casebook) -> None:
         book.go(number, "return", "deputy", on(3, 27), defects="请重写")
     with pytest.raises(NotPermitted):
         book.submit("monthly_report", "reporter", on(3, 1), {"unit": "BR2", "month": "2026-03"})
-    assert book.submit("monthly_report", SYS, on(4, 1), {"unit": "BR2", "month": "2026-04"})
+    opened = book.submit("monthly_report", SYS, on(4, 1), {"unit": "BR2", "month": "2026-04"})
+    assert book.item(opened.number)["state"] == "collecting"
