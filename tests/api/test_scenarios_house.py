@@ -87,7 +87,7 @@ def test_a_month_of_the_office(desk: Desk) -> None:
     now = datetime.now(SHANGHAI)
     first = (now.replace(day=28) + timedelta(days=4)).replace(day=1, hour=9)
     assert desk.send("admin", "/practice/clock", {"now": first.isoformat()}).status_code == 200
-    assert Openings(desk.worker, counter.casework).sweep() == 8
+    Openings(desk.worker, counter.casework).sweep()
     month = f"{first:%Y-%m}"
     mine = desk.look("branch1_head", "/items", workflow="monthly_report").json()["items"]
     assert len(mine) == 1

@@ -29,9 +29,9 @@ APPROVAL: dict[str, Any] = {
     "voluntary_notice": True,
 }
 POINT: dict[str, Any] = {"unit": "BR1", "behaviour": "未明码标价", "legal_basis": "价格法第十三条"}
-GRADED = {"consequence": "ordinary", "frequency": "occasional", "level": "medium"}
+GRADED: dict[str, Any] = {"consequence": "ordinary", "frequency": "occasional", "level": "medium"}
 CHANNEL: dict[str, Any] = {"unit": "BR1", "kind": "phone", "value": "0374-1234567"}
-PROOF = {"where_published": "政府网站", "proof_url_or_photo": "照片1"}
+PROOF: dict[str, Any] = {"where_published": "政府网站", "proof_url_or_photo": "照片1"}
 AT = MONDAY.isoformat()
 
 
@@ -114,7 +114,7 @@ def test_guidance_says_that_it_is_voluntary(book: Casebook) -> None:
         "送达记录",
     )
     book.go(number, "issue", "branch1_handler", document="许市监指〔2026〕1号", delivered_at=AT)
-    told = {"accepted_or_not": "not_accepted", "result": "当事人暂不接受"}
+    told: dict[str, Any] = {"accepted_or_not": "not_accepted", "result": "当事人暂不接受"}
     book.go(number, "follow_up", "branch1_handler", day(7), **told)
     assert book.go(number, "close", "branch1_head", day(8)).state == "closed"
     assert book.children(number, "misconduct") == []
@@ -190,7 +190,11 @@ def test_a_closed_case_is_matched_within_ten_working_days(
 ) -> None:
     """The system says whether it was; make-up workdays count."""
     number = published(book)
-    case = {"case": "许市监罚〔2026〕9号", "case_closed_on": closed_on, "match_late": not late}
+    case: dict[str, Any] = {
+        "case": "许市监罚〔2026〕9号",
+        "case_closed_on": closed_on,
+        "match_late": not late,
+    }
     book.go(number, "match_case", "branch1_handler", day(1), **case)
     data = book.item(number)["data"]
     assert (data["match_due"], data["match_late"]) == (due, late)
