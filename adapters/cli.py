@@ -98,14 +98,17 @@ def docs(folder: Annotated[Path, typer.Argument(file_okay=False)]) -> None:
 
 @app.command()
 def sweep() -> None:
-    """立本月事项、敲响到期的督办 · Begin what opens this month and climb every rung that is due."""
-    from engine import reveals, stalls
+    """立本月事项、敲响到期的督办、清点集中问题 · Begin what opens this month and climb every rung that is
+    due; once a day, count what comes in too often.
+    """
+    from engine import clusters, reveals, stalls
     from engine.openings import Openings
 
     with office_of() as office:
         opened = Openings(office.database, office.casework).sweep()
         reveals.lapse(office.database, office.casework)
         climbed = stalls.sweep(office.database, office.casework)
+        opened += clusters.tally_daily(office.database, office.casework)
     say(f"立项 {opened} 件,督办 {climbed} 级 · {opened} items opened, {climbed} rungs climbed")
 
 

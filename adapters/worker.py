@@ -72,6 +72,7 @@ def create_app(settings: Settings) -> Celery:
         beat_scheduler="celery.beat:Scheduler",  # intervals need no memory, so beat keeps no file
         beat_schedule={
             "sweep": {"task": "sweep", "schedule": 5.0},
+            "tally": {"task": "tally", "schedule": 60.0},
             "deliver": {"task": "deliver", "schedule": 5.0},
             "append": {"task": "append", "schedule": 3.0},
             "publish": {"task": "publish", "schedule": float(EVERY)},
@@ -109,6 +110,7 @@ def create_app(settings: Settings) -> Celery:
         worker_soft_shutdown_timeout=20,
     )
     app.task(name="sweep")(sweep)
+    app.task(name="tally")(tally)
     app.task(name="deliver")(deliver)
     app.task(name="append")(append)
     app.task(name="publish")(publish)
@@ -130,6 +132,15 @@ def sweep() -> None:
         tell("reveals.lapsed", count=lapsed)
     if climbed := stalls.sweep(rooms.database, rooms.casework):
         tell("sweep.done", rungs=climbed)
+
+
+def tally() -> None:
+    """Once a day, begin an analysis of what comes in too often; whoever comes later finds it done."""
+    from engine.clusters import tally_daily
+
+    rooms = open_rooms()
+    if begun := tally_daily(rooms.database, rooms.casework):
+        tell("tally.done", count=begun)
 
 
 def deliver() -> None:

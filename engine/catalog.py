@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from engine.vocabularies import Vocabulary
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
-LEARNED = ("fill", "opens", "until", "or_field", "feed", "once")
+LEARNED = ("aside", "fill", "opens", "until", "or_field", "feed", "once")
 """Keys that files written before them do not know."""
 OWN_TEXTS = Path(__file__).parent / TEXTS
 """What the engine itself sends. An office may word it otherwise in its own file, and no office can
@@ -47,6 +48,13 @@ class Catalog:
     texts: Mapping[str, Text]
     letters: Letters
     files: Sequence[tuple[Workflow, Document]]  # of the workflows in force, for the proof
+
+    @cached_property
+    def awaited(self) -> frozenset[str]:
+        """The workflows whose items some parent waits for, to be moved on by the system then."""
+        waiting = (b.workflow for b in self.bound.values() if b.workflow.released)
+        effects = (e.spawn for workflow in waiting for _, t in workflow.moves() for e in t.effects)
+        return frozenset(spawn.workflow for spawn in effects if spawn and spawn.mandatory)
 
     def of(self, workflow: str, version: int) -> Bound:
         """The machine an item was born under."""
@@ -133,7 +141,7 @@ def _drop_titles(value: object) -> None:
         for key in ("title", "title_en"):
             value.pop(key, None)
         for key in LEARNED:
-            if key in value and value[key] is None:
+            if key in value and not value[key]:
                 del value[key]
         for each in value.values():
             _drop_titles(each)

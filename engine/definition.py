@@ -118,12 +118,25 @@ FieldType = Literal[
 class Column(Part):
     """A column of records that holds more than one line of text, or must be filled in every record.
 
-    A decimal is written with at most four digits after its point and kept as written.
+    A decimal is written with at most four digits after its point and kept as written. `each_once`:
+    every choice stands in one record, and none in two.
     """
 
     title: Title
-    type: Literal["text", "long_text", "texts", "number", "decimal"] = "text"
+    type: Literal["text", "long_text", "texts", "number", "decimal", "unit", "date", "choice"] = (
+        "text"
+    )
+    choices: Annotated[dict[str, str], BeforeValidator(draw)] = {}
     needed: bool = False
+    each_once: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("`choices` belong to the type choice, and are needed there")
+        if self.each_once and not self.choices:
+            raise ValueError("`each_once` belongs to the type choice")
+        return self
 
 
 class FieldSpec(Part):
@@ -308,6 +321,7 @@ class Transition(Part):
     fill: str | None = None  # a named function that computes values for fields of this move
     effects: tuple[Effect, ...] = ()
     returns: bool = False
+    aside: bool = False  # an alarm: whoever may raise it does not hold the item for that
 
 
 class Extension(Part):
@@ -472,9 +486,25 @@ class Workflow(Part):
         return {name: spec.choices for name, spec in self.fields.items()}
 
     @cached_property
+    def released(self) -> frozenset[str]:
+        """The transitions the system makes as the last mandatory child ends."""
+        return frozenset(
+            name for name, t in self.moves() if t.by == ("sys",) and "children_done" in t.guards
+        )
+
+    @cached_property
     def due_dates(self) -> frozenset[str]:
         """The date fields a clock may be due on."""
         return frozenset(spec.until for spec in self.deadlines.values() if spec.until)
+
+    @cached_property
+    def column_choices(self) -> dict[str, dict[str, dict[str, str]]]:
+        """The titles of the choices of each field's columns."""
+        return {
+            name: {key: c.choices for key, c in spec.columns.items() if isinstance(c, Column)}
+            for name, spec in self.fields.items()
+            if spec.columns
+        }
 
     @cached_property
     def identities(self) -> frozenset[str]:
@@ -520,7 +550,8 @@ class Workflow(Part):
     def holders(self, state: str) -> list[str]:
         """The roles (not public, not sys) whose turn it is: they can move the item on.
 
-        Recording something, sending back or suspending is no moving on, unless nothing else is.
+        Recording something, sending back, suspending or raising an alarm is no moving on, unless
+        nothing else is.
         """
         return self._holders[state]
 
@@ -535,7 +566,8 @@ class Workflow(Part):
     def onward(self, state: str) -> list[Transition]:
         """The transitions by which people move an item on from a state."""
         leaving = [t for _, t in self.leaving(state)]
-        onward = [t for t in leaving if t.to not in {state, *self.pausing} and not t.returns]
+        back = {state, *self.pausing}
+        onward = [t for t in leaving if t.to not in back and not t.returns and not t.aside]
         for moves in (onward, leaving):
             if any(role not in BUILT_IN_ROLES for t in moves for role in t.by):
                 return moves

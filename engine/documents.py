@@ -68,6 +68,7 @@ class Letters:
             data=_readable(dossier, data),
             fields=dossier.workflow.field_titles,
             choices=dossier.workflow.field_choices,
+            columns=dossier.workflow.column_choices,
             deadline={**clock, "due_on": chinese(clock.get("due_on", ""))},
             today=chinese_date(dossier.today),
             document_number="",

@@ -165,7 +165,7 @@ def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int
     if spec.type in {"choice", "choices"}:
         return _choice(spec, value), []
     if spec.type == "records":
-        return _records(spec, value), []
+        return _records(spec, value, office), []
     return _READERS[spec.type](value), []
 
 
@@ -340,13 +340,22 @@ def _people(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[i
     return (kept[0] if spec.type == "person" else kept), [person.id for person in found]
 
 
-def _records(spec: FieldSpec, value: object) -> list[dict[str, Any]]:
+def _records(spec: FieldSpec, value: object, office: Office) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > MOST_RECORDS:
         raise _WrongError(f"应为至多{MOST_RECORDS}条记录。Give at most {MOST_RECORDS} records.")
-    return [_record(spec.columns, record) for record in value]
+    found = [_record(spec.columns, record, office) for record in value]
+    for name, column in spec.columns.items():
+        if not isinstance(column, str) and column.each_once:
+            given = [record[name] for record in found if name in record]
+            if sorted(given) != sorted(column.choices):
+                raise _WrongError(
+                    f"“{column.title}”应逐项填写,不缺不重 (column {name}, each of these once): "
+                    f"{', '.join(column.choices)}"
+                )
+    return found
 
 
-def _record(columns: Mapping[str, str | Column], record: object) -> dict[str, Any]:
+def _record(columns: Mapping[str, str | Column], record: object, office: Office) -> dict[str, Any]:
     if not isinstance(record, dict) or not set(record) <= set(columns):
         raise _WrongError(f"每条记录的列为 (columns): {', '.join(columns)}")
     found: dict[str, Any] = {}
@@ -357,12 +366,22 @@ def _record(columns: Mapping[str, str | Column], record: object) -> dict[str, An
                 found[name] = _text(value)
         elif not _empty(value):
             try:
-                found[name] = _COLUMNS[column.type](value)
+                found[name] = _cell(column, value, office)
             except _WrongError as wrong:
                 raise _WrongError(f"“{column.title}”(column {name}): {wrong}") from None
         elif column.needed:
             raise _WrongError(f"每条记录都要填写“{column.title}”。Every record needs its {name}.")
     return found
+
+
+def _cell(column: Column, value: object, office: Office) -> Any:
+    if column.type == "unit":
+        return _unit(value, office)
+    if column.type == "choice":
+        if isinstance(value, str) and value in column.choices:
+            return value
+        raise _WrongError(f"应从下列各项中选择 (choose from): {', '.join(column.choices)}")
+    return _COLUMNS[column.type](value)
 
 
 def _decimal(value: object) -> str:
@@ -372,7 +391,7 @@ def _decimal(value: object) -> str:
 
 
 _COLUMNS: Mapping[str, Callable[[object], Any]] = {
-    **{name: _READERS[name] for name in ("text", "long_text", "texts")},
+    **{name: _READERS[name] for name in ("text", "long_text", "texts", "date")},
     "number": _number,
     "decimal": _decimal,
 }

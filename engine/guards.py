@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine import parties, works
+from engine import enquiries, parties, works
 from engine.conditions import GUARDS, guard
 from engine.definition import ENGINE_ACTS
 from engine.marks import bare
@@ -17,7 +17,7 @@ from engine.workdays import SHANGHAI
 if TYPE_CHECKING:
     from engine.dossier import Attempt, HeldDuty
 
-__all__ = ["GUARDS", "guard", "parties", "works"]
+__all__ = ["GUARDS", "enquiries", "guard", "parties", "works"]
 
 MOST_LISTS = 1
 FEWEST_HANDLERS = 2  # 不得少于两人

@@ -148,6 +148,8 @@ class Motion(Desk):
             self._concern_others(dossier, variant, actor, accepted)
             if accepted.kept_out or dossier.let_go or bars.unheeded(dossier):
                 self.keep_out(dossier, actor)
+            if dossier.mandatory and dossier.workflow.workflow in self.catalog.awaited:
+                self._release_parent(dossier)
         for effect in variant.effects:
             if effect.then is None:
                 continue
@@ -183,6 +185,18 @@ class Motion(Desk):
                 self._decide_recusal(dossier, effect.recuse, actor)
             elif effect.feed:
                 self._feed(dossier, effect.feed, values)
+
+    def _release_parent(self, dossier: Dossier) -> None:
+        """Move a parent on that waited for this child, if it was the last one."""
+        state = dossier.workflow.states[dossier.state]
+        if dossier.parent_id is None or not (state.final or state.settled):
+            return
+        parent = self.held(dossier.session, dossier.parent_id, dossier.now)
+        for name in parent.workflow.released:
+            variant = parent.workflow.variant(name, parent.state)
+            if variant is not None and not parent.open_children:
+                self._move(parent, name, SYS, {})
+                return
 
     def keep_out(self, dossier: Dossier, actor: Actor) -> None:
         """What follows in the family for people an act barred."""

@@ -139,6 +139,10 @@ EVENTS: Mapping[str, Event] = {
         "warning", f"item {_FAULT}", "an item's clocks are put off for an hour"
     ),
     "sweep.unknown": _event("warning", "count", "clocks of workflow versions not loaded here"),
+    "tally.done": _event("info", "count", "items were begun for what comes in too often"),
+    "tally.failed": _event(
+        "warning", _FAULT, "an item could not be begun for what comes in too often"
+    ),
     "lapse.waits": _event("info", "item code", "a lapse is not lawful yet"),
     "lapse.failed": _event("warning", f"item {_FAULT}", "a lapse met a fault"),
     "deliver.done": _event("info", "sent retried dead ms", "messages were tried"),

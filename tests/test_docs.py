@@ -179,7 +179,8 @@ def _named(module: str, word: ast.expr) -> Iterator[str]:
 def guard_sentences() -> dict[str, list[str]]:
     """What each guard says in Chinese, as the pieces between its placeholders."""
     found: dict[str, list[str]] = {}
-    for node in (*trees()["engine.guards"].body, *trees()["engine.works"].body):
+    rooms = (trees()[f"engine.{name}"] for name in ("guards", "works", "parties", "enquiries"))
+    for node in (node for room in rooms for node in room.body):
         if isinstance(node, ast.FunctionDef) and node.name in GUARDS:
             said = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
             found[node.name] = [piece for word in said for piece in _chinese(word)]

@@ -212,8 +212,10 @@ class _Explorer:
                     )
 
     def _touched(self, here: Configuration, name: str) -> bool:
-        """Whether something makes the system act: a window that lapses, a child that tells."""
+        """Whether something makes the system act: a window that lapses, a child that tells or ends."""
         clocks = self.workflow.deadlines
+        if name in self.workflow.released and any(s.mandatory for s in _spawns(self.workflow)):
+            return True
         return name in self.told or any(clocks[c].lapses_into == name for c in here.running)
 
     def _moved(

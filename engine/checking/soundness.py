@@ -16,7 +16,7 @@ from engine.roster import CHAIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from engine.definition import Deadline, Rulebook, Tell, Transition, Workflow
+    from engine.definition import Deadline, Quantity, Rule, Rulebook, Tell, Transition, Workflow
     from engine.errors import Finding
     from engine.loader import Document, Path
     from engine.reading import Text
@@ -150,17 +150,8 @@ def _engine_needs(place: Complaints, workflow: Workflow, rulebook: Rulebook) -> 
 
 def _law(place: Complaints, around: Surroundings) -> None:
     roles = {role for workflow in around.workflows.values() for role in workflow.roles} | {*CHAIN}
-    for name, versions in around.rulebook.rules.items():
-        seen = set()
-        for at, rule in enumerate(versions):
-            if rule.since in seen:
-                place.say(
-                    ("rules", name, at, "since"),
-                    "same-since",
-                    f"{name} 有两个版本同日（{rule.since}）施行；只留一个",
-                    f"two versions of {name} are in force from {rule.since}; keep one",
-                )
-            seen.add(rule.since)
+    _versions(place, "rules", around.rulebook.rules)
+    _versions(place, "quantities", around.rulebook.quantities)
     for name, ladder in around.rulebook.ladders.items():
         check_rise(place, ("ladders", name), ladder)
         for at, rung in enumerate(ladder):
@@ -226,3 +217,22 @@ def _followers(around: Surroundings, name: str, move: str) -> Iterator[tuple[str
                 for parent in around.parents(name):
                     if any("sys" in theirs.by for theirs in parent.transitions.get(told, ())):
                         yield parent.workflow, told
+        if around.workflows[name].states[variant.to].final:
+            for parent in around.parents(name):
+                yield from ((parent.workflow, released) for released in parent.released)
+
+
+def _versions(
+    place: Complaints, section: str, terms: Mapping[str, Sequence[Rule | Quantity]]
+) -> None:
+    for name, versions in terms.items():
+        seen = set()
+        for at, version in enumerate(versions):
+            if version.since in seen:
+                place.say(
+                    (section, name, at, "since"),
+                    "same-since",
+                    f"{name} 有两个版本同日（{version.since}）施行；只留一个",
+                    f"two versions of {name} are in force from {version.since}; keep one",
+                )
+            seen.add(version.since)

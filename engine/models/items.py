@@ -101,6 +101,7 @@ class Item(Base):
         Index("item_family", "family_id"),
         Index("item_parent", "parent_id", postgresql_where=sql("parent_id IS NOT NULL")),
         Index("item_closed", "closed_at", "id", postgresql_where=sql("closed_at IS NOT NULL")),
+        Index("item_received", "received_at", postgresql_using="brin"),
         {"postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 

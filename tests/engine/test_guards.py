@@ -185,6 +185,11 @@ APPROVED = duty(1, "approve", "deputy")
 SUSPECT = {"subject_officers_or_unknown": ["p2"]}
 ON_SITE = {"mode": "on_site"}
 MORNING, NOON = "2026-03-02T09:00:00+08:00", "2026-03-02T12:00:00+08:00"
+TWO = ["协商", "调解"]
+TOLD = {
+    "routes_told": ["settlement", "mediation"],
+    **dict.fromkeys(("time_limits_told", "cost_told", "risk_told"), TWO),
+}
 CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("not_subject", {}, True),
     ("not_subject", {"duties": [duty(1, "accused")]}, False),
@@ -418,6 +423,16 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("voids_founded", {"held": year(甲="1")}, True),
     ("voids_founded", {"held": year(甲="1"), "given": {"voided": [{"indicator": "甲"}]}}, True),
     ("voids_founded", {"held": year(甲="1"), "given": {"voided": [{"indicator": "乙"}]}}, False),
+    ("no_officer_named", {"given": {"reason": "票据管理不严"}}, True),
+    ("no_officer_named", {"given": {"reason": "p3 态度差"}}, False),
+    ("no_officer_named", {"given": {"reason": "p31 号窗口"}}, True),
+    ("no_officer_named", {}, True),
+    ("mediation_told", {"given": TOLD}, True),
+    ("mediation_told", {"given": {**TOLD, "routes_told": ["litigation"]}}, False),
+    ("mediation_told", {"given": {**TOLD, "risk_told": ["无"]}}, False),
+    ("mediation_told", {"held": TOLD}, True),
+    ("no_issue_found", {"held": {"checklist": [{"result": "good"}]}}, True),
+    ("no_issue_found", {"held": {"checklist": [{"result": "good"}, {"result": "issue"}]}}, False),
     ("head_is_subject", {}, False),
     ("head_is_subject", {"duties": [duty(5, "accused", "subject")]}, True),
     ("head_is_subject", {"duties": [duty(1, "accused", "subject")]}, False),

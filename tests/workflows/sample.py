@@ -62,6 +62,7 @@ _PLACES = {
     "revisitor2": ("LAW", {"revisitor": "BUR"}),
     "counsellor": ("SVC", {"counsellor": "BUR"}),
     "inspector": ("SVC", {"inspector": "BUR"}),
+    "inspector2": ("LAW", {"inspector": "BUR"}),
     "reporter": ("OFF", {"reporter": "BUR"}),
     "reporter2": ("AUD", {"reporter": "BUR"}),
     "audit1": ("AUD", {"audit": "BUR"}),

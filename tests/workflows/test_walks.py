@@ -120,7 +120,7 @@ class Walk:
             "date": lambda: (self.at + timedelta(days=dice.randint(-3, 30))).date().isoformat(),
             "moment": earlier.isoformat,
             "contact": lambda: {"name": "柳如烟", "phone": "13900004242"},
-            "records": lambda: [self.record(spec) for _ in range(dice.randint(0, 2))],
+            "records": lambda: self.records(spec),
             "units": lambda: dice.sample(["BR1", "BR2", "AUD", "LAW", "OFF", "IPR", "BUR"], k=2),
             "item": lambda: dice.choice([*self.numbers(), "许市监罚1号"]),
             "texts": lambda: ["照片", "录音"],
@@ -131,11 +131,22 @@ class Walk:
             return earlier.date().isoformat()
         return some.get(spec.type, lambda: dice.choice(WORDS))()
 
+    def records(self, spec: FieldSpec) -> list[dict[str, Any]]:
+        """Some records; where a column wants each choice once, mostly just that."""
+        columns = {n: c for n, c in spec.columns.items() if not isinstance(c, str)}
+        for name, column in columns.items():
+            if column.each_once and self.dice.random() < 0.95:
+                return [{**self.record(spec), name: key} for key in column.choices]
+        return [self.record(spec) for _ in range(self.dice.randint(0, 2))]
+
     def record(self, spec: FieldSpec) -> dict[str, Any]:
         """A record: nothing in columns of text, something in the others."""
-        some = {"number": 3, "decimal": "0.5", "texts": ["照片"]}
+        some = {"number": 3, "decimal": "0.5", "texts": ["照片"], "unit": "BR1"}
+        some["date"] = self.at.date().isoformat()
         return {
-            name: "" if isinstance(column, str) else some.get(column.type, "事实清楚")
+            name: ""
+            if isinstance(column, str)
+            else self.dice.choice([*column.choices] or [some.get(column.type, "事实清楚")])
             for name, column in spec.columns.items()
         }
 
