@@ -20,6 +20,32 @@ CHALLENGE = {
     "signature": sha256(b"example").hexdigest(),
 }
 
+QUESTIONNAIRE = {
+    "code": "XC-YFXZ-2023",
+    "version": 1,
+    "template_version": "XC-YFXZ-2023.1.0123456789ab",
+    "title": "依法行政调查问卷",
+    "title_in_text": "依法行政工作测评（测评问卷）",
+    "sections": [
+        {
+            "id": "B",
+            "heading": "问答项",
+            "questions": [
+                {
+                    "id": "E2",
+                    "stem": "您认为许昌在法治政府建设方面总体程度如何？有无你认为的不足之处和建设意见？",
+                    "kind": "long_text",
+                    "required": False,
+                    "many": False,
+                    "options": [],
+                    "follow_up": None,
+                    "most": 2000,
+                }
+            ],
+        }
+    ],
+}
+
 ANSWERS: dict[str, Any] = {
     "PortalSession": SESSION,
     "Challenge": CHALLENGE,
@@ -92,6 +118,18 @@ ANSWERS: dict[str, Any] = {
                 "fields": ["异议理由"],
             }
         ],
+    },
+    "Questionnaire": QUESTIONNAIRE,
+    "Invitations": {
+        "items": [
+            {
+                "number": "问卷2026-0123456789",
+                "state": "invited",
+                "invited_at": NOW,
+                "open_until": NOW,
+                "questionnaire": QUESTIONNAIRE,
+            }
+        ]
     },
     "Posted": {"seq": 5, "at": NOW},
 }

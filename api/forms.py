@@ -74,7 +74,10 @@ Reveal = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Rows of a page.")]
 Word = Annotated[str | None, Query(max_length=200, pattern=PLAIN)]
-Channel = Literal["web", "wechat", "phone", "letter", "visit", "12345", "12315"]
+Channel = Literal[
+    "web", "wechat", "phone", "letter", "visit", "12345", "12315",
+    "hall", "online", "mobile", "self_service", "hotline", "other",  # of a rating
+]  # fmt: skip
 StaffChannel = Literal[
     "staff", "phone", "letter", "visit", "wechat", "12345", "12315", "superior", "internal",
     "revisit", "questionnaire",

@@ -33,10 +33,10 @@ from engine.codes import code_fits, peppered
 from engine.database import execute
 from engine.desk import not_found
 from engine.errors import NotFound, TooMany
-from engine.people import PUBLIC
+from engine.people import AT_DESK, PUBLIC, Actor
 from engine.recusals import Application
 from engine.reveals import told_to_petitioner
-from engine.sessions import token_digest
+from engine.sessions import find, token_digest
 from engine.signatures import receipt
 from engine.telling import tell
 from engine.views import track_view
@@ -137,11 +137,34 @@ def admit(counter: Counter, request: Request, proof: str | None) -> None:
         counter.database.perform(pass_by)
 
 
+def at_hand(
+    counter: Counter, request: Request, session: Session, *, by_header: bool = False
+) -> Actor:
+    """Who acts for the public: the public itself, or (where the request also shows that staff are
+    logged in) the public at a desk of ours, from which nobody rates or answers. `by_header`: the
+    header of a login is looked at too; in a portal's session it bears the portal's own token.
+    """
+    token = counter.cookies.given(request)
+    shown_too = [(token, True)] if token else []
+    scheme, _, bearer_token = request.headers.get("authorization", "").partition(" ")
+    if by_header and scheme.lower() == "bearer":
+        shown_too.append((bearer_token, False))
+    logged_in = any(
+        find(session, each, counter.limits, by_cookie=by_cookie) for each, by_cookie in shown_too
+    )
+    return AT_DESK if logged_in else PUBLIC
+
+
 def use_right(
-    counter: Counter, session: Session, number: str, transition: str, data: Mapping[str, Any]
+    counter: Counter,
+    session: Session,
+    number: str,
+    transition: str,
+    data: Mapping[str, Any],
+    actor: Actor = PUBLIC,
 ) -> dict[str, Any]:
     """A right of the petitioner, used; the item as they see it afterwards."""
-    counter.casework.advance(session, number, transition, PUBLIC, data)
+    counter.casework.advance(session, number, transition, actor, data)
     return shown(counter, session, number)
 
 

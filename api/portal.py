@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.counter import Answer, Counter, IdempotencyKey, Process, sent
 from api.forms import Cursor, Limit, Move, RecusalWish, Tracking, Transition, Wording, WorkflowName
-from api.petitioners import Visitor, begin_session, let_in, shown, use_right, want_recusal
+from api.petitioners import Visitor, at_hand, begin_session, let_in, shown, use_right, want_recusal
 from api.schemas import Tracked
 from api.schemas_portal import Challenge, Conversation, PortalSession, Posted, Rights
 from engine import conversation
@@ -81,7 +81,8 @@ def use(name: Transition, form: Move, visitor: Visitor) -> Response:
     """Object, withdraw, supply what was missing: one of the `rights` of the item, with its fields."""
 
     def move(session: Session, number: str) -> Answer:
-        return Answer(use_right(visitor.counter, session, number, name, form.data))
+        actor = at_hand(visitor.counter, visitor.request, session)
+        return Answer(use_right(visitor.counter, session, number, name, form.data, actor))
 
     return visitor.act(move)
 

@@ -62,6 +62,64 @@ class Correspondence(Listed):
     items: list[CaseMessage]
 
 
+class PrintedOption(BaseModel):
+    """A choice as printed; an exclusive one stands alone."""
+
+    n: int
+    text: str
+    exclusive: bool
+
+
+class PrintedQuestion(BaseModel):
+    """A question as printed. `many`: several options may be chosen; `follow_up`: a line to be filled
+    in beside them; `most`: characters of an answer in one's own words.
+    """
+
+    id: str
+    stem: str
+    kind: Literal["choice", "long_text"]
+    required: bool
+    many: bool
+    options: list[PrintedOption]
+    follow_up: str | None
+    most: int | None
+
+
+class PrintedSection(BaseModel):
+    """A part of a questionnaire."""
+
+    id: str
+    heading: str | None
+    questions: list[PrintedQuestion]
+
+
+class Questionnaire(BaseModel):
+    """What is published of a questionnaire; answers name its `template_version`."""
+
+    code: str
+    version: int
+    template_version: str
+    title: str
+    title_in_text: str
+    sections: list[PrintedSection]
+
+
+class Invitation(BaseModel):
+    """An open invitation to answer a questionnaire."""
+
+    number: str
+    state: str
+    invited_at: datetime
+    open_until: datetime | None
+    questionnaire: Questionnaire
+
+
+class Invitations(BaseModel):
+    """What the petitioner is asked, oldest first."""
+
+    items: list[Invitation]
+
+
 class Posted(BaseModel):
     """A message is in the house: the number and the moment of its event."""
 

@@ -17,11 +17,10 @@ from fastapi import APIRouter, Request, Response
 
 from api.counter import IdempotencyKey, Process, answered, asked, sent
 from api.forms import PublicAct, PublicRecusal, Submission, Tracking
-from api.petitioners import admit, let_in, shown, use_right, want_recusal
+from api.petitioners import admit, at_hand, let_in, shown, use_right, want_recusal
 from api.schemas import Receipt, Tracked
 from engine.answers import Given
 from engine.codes import derive_code, hash_code, peppered
-from engine.people import PUBLIC
 from engine.signatures import receipt
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def submit(
         born = counter.casework.submit(
             session,
             form.workflow,
-            PUBLIC,
+            at_hand(counter, request, session, by_header=True),
             form.data,
             channel=form.channel,
             code_hash=lambda number: hash_code(peppered(code, number, counter.door.pepper)),
@@ -97,7 +96,8 @@ def act(
     let_in(counter, request, form.number, form.code, form.altcha)
 
     def move(session: Session) -> Given:
-        view = use_right(counter, session, form.number, form.transition, form.data)
+        actor = at_hand(counter, request, session, by_header=True)
+        view = use_right(counter, session, form.number, form.transition, form.data, actor)
         return Given(200, orjson.dumps(view))
 
     ask = asked(counter, request, f"item:{form.number}", idempotency_key)

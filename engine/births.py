@@ -18,6 +18,7 @@ from engine.errors import GuardRefused, Invalid, NotPermitted
 from engine.fills.filling import Filling, filled
 from engine.forms import Accepted, accept, refuse_identities
 from engine.journal import birth_digest
+from engine.marks import bare
 from engine.people import SYS, Actor, Office
 from engine.record import add_duties, due_at, end_duties, record
 from engine.walls import principal_of, stand_for
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from engine.definition import Transition
+    from engine.definition import Transition, Workflow
     from engine.desk import Desk, House
     from engine.entries import Entries
+    from engine.keys import Keyring
     from engine.machine import Bound
 
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+TAKEN = "SELECT 1 FROM item WHERE workflow = %s AND outside_key = ANY(%s) LIMIT 1"
 DUTIES = """
 SELECT family_id, item_id, person_id, role, duty, assigned, ended_at IS NULL AS active
 FROM item_duty WHERE family_id = ANY(%s) ORDER BY id
@@ -92,7 +96,7 @@ def begin(
     item_id, family = ids
     role = birth.acting_as or _submitting_role(house.office, actor, variant)
     received_at = birth.received_at or house.now
-    derived = _derived(bound, birth, received_at)
+    derived = _derived(bound, birth, received_at, public=actor.kind == "public")
     data = {**{name: v for name, v in birth.data.items() if name not in derived}}
     if fill := bound.fill_of(variant):
         given = accept(workflow, variant, data, derived, house.office, demand=False)
@@ -135,13 +139,14 @@ def begin(
     if birth.hidden_with_parent and birth.parent is not None:
         row["sealed"] = birth.parent.sealed
         row["subject_unit_id"] = birth.parent.subject_unit_id
-    row["head"] = birth_digest(row)
     dossier = Dossier(session, row, bound, house.office, house.calendar, house.now, desk.keyring)
     refuse_identities(workflow, accepted, dossier.protection)
     dossier.duties = [*birth.duties]
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
     for text, sentence in bound.objections(variant, attempt).items():
         raise GuardRefused(sentence, guard=text)
+    row["outside_key"] = birth.outside_key or once(desk.keyring, session, workflow, accepted)
+    row["head"] = dossier.head = birth_digest(row)
     end_duties(dossier, variant, accepted)
     record(entries, dossier, "submit", actor, role, accepted.plain, accepted, "")
     dossier.revision = 1
@@ -177,11 +182,42 @@ def begin(
         due_at=due_at(dossier.clocks),
         closed_at=house.now if state.final else None,
         code_hash=row["code_hash"],
-        outside_key=birth.outside_key,
+        outside_key=row["outside_key"],
     )
     entries.add("facts", id=item_id, data=accepted.plain)
     effects.write_effects(entries, dossier, variant, accepted, desk.catalog.letters, desk.way)
     return dossier, accepted
+
+
+def once(
+    keyring: Keyring | None, session: Session, workflow: Workflow, accepted: Accepted
+) -> str | None:
+    """The key of an item of which there may be one for each value of a field, None for others.
+
+    A keyed hash: the value may say who somebody is. An item set `apart` (a rating nobody gave) has a
+    key of its own, so that it never keeps the real one out; but it comes too late after that one.
+    Raises GuardRefused where the value was used before.
+    """
+    value = accepted.all.get(workflow.once.field) if workflow.once else None
+    if workflow.once is None or value is None or keyring is None:
+        return None
+    plain = bare(str(value))
+    key, own = (
+        f"once {keyring.mark(f'once {workflow.workflow}{apart}', plain).hex()}"
+        for apart in ("", " apart")
+    )
+    is_apart = accepted.all.get(workflow.once.apart or "") is True
+    execute(session, ONE_AT_A_TIME, (key,))
+    taken = [key, own] if is_apart else [key]
+    if execute(session, TAKEN, (workflow.workflow, taken)).fetchone():
+        title = workflow.fields[workflow.once.field]
+        raise GuardRefused(
+            f"“{title.title}”相同的事项已经收到,每件只收一次;不是您本人提交的,请另行投诉。"
+            f"One with the same {title.title_en} was received, and each is taken once; "
+            "if it was not you, bring a complaint.",
+            guard="once",
+        )
+    return own if is_apart else key
 
 
 def families_of(
@@ -254,10 +290,13 @@ def _submitting_role(office: Office, actor: Actor, variant: Transition) -> str:
     )
 
 
-def _derived(bound: Bound, birth: Birth, received_at: datetime) -> dict[str, Any]:
+def _derived(bound: Bound, birth: Birth, received_at: datetime, *, public: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, spec in bound.workflow.fields.items():
         if spec.derived == "channel":
+            if public and birth.channel not in spec.choices:
+                ways = ", ".join(spec.choices)
+                raise Invalid([("/channel", f"应从下列各项中选择 (choose from): {ways}")])
             found[name] = birth.channel
         elif spec.derived == "received_at":
             found[name] = received_at.isoformat()

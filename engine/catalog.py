@@ -18,19 +18,29 @@ from engine.definition import ACTS_AT_REST, ENGINE_ACTS, Rulebook, Workflow
 from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
-from engine.machine import Bound, Fill, Guard
+from engine.machine import Beside, Bound, Fill, Guard
 from engine.policies import read_policies
-from engine.reading import Text, read_rulebook, read_texts, read_workflow
+from engine.reading import (
+    Text,
+    read_questionnaire,
+    read_rulebook,
+    read_services,
+    read_texts,
+    read_workflow,
+)
+from engine.service_items import ServiceRegister
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
+    from engine.questionnaires import Questionnaire
     from engine.vocabularies import Vocabulary
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
-LEARNED = ("aside", "fill", "opens", "until", "or_field", "feed", "once")
+QUESTIONNAIRES, SERVICES = "questionnaires", "services/register.yaml"
+LEARNED = ("aside", "fill", "opens", "until", "or_field", "feed", "once", "otherwise")
 """Keys that files written before them do not know."""
 OWN_TEXTS = Path(__file__).parent / TEXTS
 """What the engine itself sends. An office may word it otherwise in its own file, and no office can
@@ -48,6 +58,7 @@ class Catalog:
     texts: Mapping[str, Text]
     letters: Letters
     files: Sequence[tuple[Workflow, Document]]  # of the workflows in force, for the proof
+    beside: Beside
 
     @cached_property
     def awaited(self) -> frozenset[str]:
@@ -68,6 +79,19 @@ class Catalog:
             raise NotFound(
                 "没有这个流程,请核对名称。There is no such workflow; check its name."
             ) from None
+
+    def questionnaire(self, code: str, version: int | None = None) -> Questionnaire:
+        """A questionnaire by its code, the newest version unless one is named. Raises NotFound."""
+        found = [
+            each
+            for each in self.beside.questionnaires.values()
+            if each.code == code and version in {None, each.version}
+        ]
+        if not found:
+            raise NotFound(
+                "没有这份问卷,请核对名称。There is no such questionnaire; check its name."
+            )
+        return max(found, key=lambda each: each.version)
 
 
 def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, Fill]) -> Catalog:
@@ -97,6 +121,10 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
                 workflows.append((read_workflow(document, shared), document))
         except DefinitionError as error:
             findings += error.findings
+    beside = Beside(
+        _read_questionnaires(folder, findings),
+        _read_services(folder, findings),
+    )
     letters = Letters(folder / "documents")
     findings += letters.findings
     policies, misread = read_policies(folder / "policies")
@@ -116,14 +144,43 @@ def read_catalog(folder: Path, guards: Mapping[str, Guard], fills: Mapping[str, 
         raise DefinitionError(found)
     bound = {
         (workflow.workflow, workflow.version): Bound(
-            workflow, digest(workflow), guards, fills, rulebook[0], policies
+            workflow, digest(workflow), guards, fills, rulebook[0], policies, beside
         )
         for workflow in [*retired, *(workflow for workflow, _ in workflows)]
     }
     current = {
         workflow.workflow: bound[workflow.workflow, workflow.version] for workflow, _ in workflows
     }
-    return Catalog(bound, current, rulebook[0], texts, letters, workflows)
+    return Catalog(bound, current, rulebook[0], texts, letters, workflows, beside)
+
+
+def _read_services(folder: Path, findings: list[Finding]) -> ServiceRegister:
+    """The register of service items and windows; an empty one where the folder has none."""
+    path = folder / SERVICES
+    try:
+        return read_services(load(path)) if path.exists() else ServiceRegister()
+    except DefinitionError as error:
+        findings += error.findings
+        return ServiceRegister()
+
+
+def _read_questionnaires(folder: Path, findings: list[Finding]) -> dict[str, Questionnaire]:
+    """Every version of every questionnaire by its label; what is wrong goes to the findings."""
+    found: dict[str, Questionnaire] = {}
+    taken: set[tuple[str, int]] = set()
+    for path in sorted((folder / QUESTIONNAIRES).glob("*.yaml")):
+        try:
+            one = read_questionnaire(load(path))
+        except DefinitionError as error:
+            findings += error.findings
+            continue
+        if (one.code, one.version) in taken:
+            sentence = f"{one.code} 第{one.version}版另有一份文件；请改 version / version"
+            sentence += f" {one.version} of {one.code} stands in another file; raise `version`"
+            findings.append(Finding(path.name, 1, "version-taken", sentence))
+        taken.add((one.code, one.version))
+        found[one.label] = one
+    return found
 
 
 def digest(workflow: Workflow) -> bytes:
@@ -185,6 +242,7 @@ def install(session: Session, catalog: Catalog) -> None:
             sentence = f"version {version} is gone, but items still follow it; put it in retired/"
             findings.append(Finding(f"{name}.yaml", 0, "version-gone", sentence))
     findings += _struck_out(session, catalog)
+    findings += _unanswerable(session, catalog)
     if findings:
         raise DefinitionError(findings)
 
@@ -209,6 +267,35 @@ def _struck_out(session: Session, catalog: Catalog) -> list[Finding]:
             RULES, 0, "rule-gone", f"{what} is gone, but running clocks still follow it; keep it"
         )
         for what in sorted(gone)
+    ]
+
+
+def _unanswerable(session: Session, catalog: Catalog) -> list[Finding]:
+    """Versions of questionnaires that open invitations were sent with."""
+    answering = [
+        name
+        for name, bound in catalog.current.items()
+        if any(spec.type == "answers" for spec in bound.workflow.fields.values())
+    ]
+    rows = execute(
+        session,
+        "SELECT DISTINCT d.data ->> 'template_version' AS label FROM item i"
+        " JOIN item_data d ON d.item_id = i.id"
+        " WHERE i.workflow = ANY(%s) AND i.closed_at IS NULL",
+        (answering,),
+    )
+    gone = {
+        str(row["label"]) for row in rows if row["label"]
+    } - catalog.beside.questionnaires.keys()
+    return [
+        Finding(
+            f"{QUESTIONNAIRES}/",
+            0,
+            "questionnaire-gone",
+            f"{label} was sent out and is not there any more, or not the same; put the file back as"
+            " it was and save a new version beside it",
+        )
+        for label in sorted(gone)
     ]
 
 

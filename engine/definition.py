@@ -112,6 +112,7 @@ FieldType = Literal[
     "contact",     # {"name", "phone", "address", "email"}, all optional
     "records",     # a list of at most 500 {column: value}
     "roll",        # a text of up to 2,000,000 characters, which only a fill writes
+    "answers",     # to the questionnaire of the item's `template_version`
 ]  # fmt: skip
 
 
@@ -244,10 +245,18 @@ class Tell(Part):
 
 
 class Then(Part):
-    """`sys` makes this transition at once, in the same transaction."""
+    """`sys` makes this transition at once, in the same transaction; where `when` does not hold, the
+    transition `otherwise`.
+    """
 
     transition: str
     when: When = {}
+    otherwise: str | None = None
+
+    @property
+    def ways(self) -> Names:
+        """The transitions it may make, one of them each time."""
+        return (self.transition,) if self.otherwise is None else (self.transition, self.otherwise)
 
 
 class Extend(Part):
@@ -387,6 +396,15 @@ class Rule(Part):
     proposed: bool = False
 
 
+class Once(Part):
+    """One item for each value of `field`. Items in which the boolean `apart` is true are counted by
+    themselves: they never keep the others out.
+    """
+
+    field: str
+    apart: str | None = None
+
+
 class Home(Part):
     """Which unit an item belongs to: the unit named in `field`, else in `or_field`, else `unit`, else
     the submitter's; and `instead` when the subject lies in `unless_subject`.
@@ -430,6 +448,7 @@ class Workflow(Part):
     family: str | None = None  # the item field whose family this item joins
     home: Home = Home()
     opens: Opens | None = None
+    once: Once | None = None
     roles: dict[Name, Role]
     fields: dict[Name, FieldSpec]
     states: dict[Name, State]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.keys import Keyring
     from engine.machine import Bound
     from engine.people import Actor, Office
+    from engine.questionnaires import Questionnaire
 
 LOCK = f"SELECT id, {TO_ENGINE} FROM item WHERE number = %s FOR NO KEY UPDATE"  # noqa: S608 - constants
 """Finds an item only for a principal who may know of it; the rest of the act is the engine's own."""
@@ -155,6 +156,11 @@ class Dossier:
         """How identities are kept: as the file says, or better where somebody asked for it."""
         kept = self.data.get(self.workflow.protected_by or "")
         return kept if kept in PROTECTIONS else self.workflow.protection
+
+    @property
+    def questionnaire(self) -> Questionnaire | None:
+        """The version of the questionnaire that the item asks to be answered."""
+        return self.bound.beside.questionnaires.get(self.data.get("template_version", ""))
 
     def assigned(self, role: str | None = None) -> list[int]:
         """This item's present holders, in one role or in all."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from engine.definition import Column, FieldSpec, Protection, Transition, Workflow
     from engine.people import Office
+    from engine.questionnaires import Questionnaire
 
 _CALENDAR_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # no week dates, no other digits
 _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?")
@@ -31,6 +32,9 @@ MOST_ROLL = 2_000_000
 MOST_NUMBER = 1_000_000_000
 CONTACT = {"name": 60, "phone": 40, "address": 200, "email": 120}
 UNKNOWN = "unknown"
+NO_QUESTIONNAIRE = (
+    "本事项没有可以作答的问卷。There is no questionnaire to be answered here; leave this out."
+)
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # the range of the calendar
 NEAREST, FARTHEST = 2001, 2095  # of a date some clock may be due on
 
@@ -82,11 +86,13 @@ def accept(
     office: Office,
     *,
     demand: bool = True,
+    asked: Questionnaire | None = None,
 ) -> Accepted:
     """The values of an act, typed as the file declares them.
 
     `held` names the fields already on the item. Raises Invalid with every fault; `demand` off lets
-    required fields be absent (the system acting on its own).
+    required fields be absent (the system acting on its own). `asked` is what a field of type answers
+    answers.
     """
     errors: list[tuple[str, str]] = []
     allowed = {*transition.requires, *transition.known, *transition.optional}
@@ -102,6 +108,7 @@ def accept(
                 )
             )
         elif not _empty(value):
+            errors += _wrong_answers(name, spec, value, asked)
             try:
                 kept, people = _read(spec, value, office)
                 if name in workflow.due_dates:
@@ -153,6 +160,16 @@ def _blank(value: object) -> bool:
     if isinstance(value, str):
         return all(char.isspace() or unicodedata.category(char) == "Cf" for char in value)
     return value is None or value == {}
+
+
+def _wrong_answers(
+    name: str, spec: FieldSpec, value: object, asked: Questionnaire | None
+) -> list[tuple[str, str]]:
+    if spec.type != "answers":
+        return []
+    if asked is None:
+        return [(f"/data/{name}", NO_QUESTIONNAIRE)]
+    return [(f"/data/{name}{at}", why) for at, why in asked.judge(value)]
 
 
 def _read(spec: FieldSpec, value: object, office: Office) -> tuple[Any, list[int]]:
@@ -295,6 +312,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "moment": _moment,
     "item": _text,
     "contact": _contact,
+    "answers": lambda value: value,  # judged against what was asked
 }
 
 

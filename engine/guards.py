@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine import enquiries, parties, works
+from engine import enquiries, parties, voices, works
 from engine.conditions import GUARDS, guard
 from engine.definition import ENGINE_ACTS
 from engine.marks import bare
@@ -17,7 +17,7 @@ from engine.workdays import SHANGHAI
 if TYPE_CHECKING:
     from engine.dossier import Attempt, HeldDuty
 
-__all__ = ["GUARDS", "enquiries", "guard", "parties", "works"]
+__all__ = ["GUARDS", "enquiries", "guard", "parties", "voices", "works"]
 
 MOST_LISTS = 1
 FEWEST_HANDLERS = 2  # 不得少于两人
@@ -212,9 +212,12 @@ def route_free(attempt: Attempt, _: str) -> str | None:
 def self_device(attempt: Attempt, _: str) -> str | None:
     """A rating or an answer comes from the person it is asked of, and not from an account of the staff
     (GB/T 39734 art. 4.1: nobody forces or interferes); a revisitor may enter it on that person's
-    behalf and says so (`proxy`), which is counted apart.
+    behalf and says so (`proxy`), and staff register a default rating as what it is (`is_default`);
+    both are counted apart. What comes from a browser in which staff are logged in is staff's too.
     """
-    if attempt.actor.id is None:
+    if attempt.actor.id is None and not attempt.actor.at_desk:
+        return None
+    if attempt.actor.id is not None and attempt.given.get("is_default") is True:
         return None
     if attempt.role == "revisitor" and attempt.known.get("proxy") is True:
         return None

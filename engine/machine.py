@@ -9,16 +9,19 @@ a file ever reaches the library as a callback: it would import and call any dott
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transitions import EventData, Machine
 
 from engine.errors import GuardRefused, NotAvailable
+from engine.service_items import ServiceRegister
 
 if TYPE_CHECKING:
     from engine.definition import Rulebook, Transition, Workflow
     from engine.policies import Policies
+    from engine.questionnaires import Questionnaire
 
 
 class Stateful(Protocol):
@@ -38,6 +41,17 @@ class Fill(NamedTuple):
     compute: Callable[[Any], Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside the workflow files and items refer to."""
+
+    questionnaires: Mapping[str, Questionnaire] = field(default_factory=dict)  # by label
+    services: ServiceRegister = field(default_factory=ServiceRegister)
+
+
+NOTHING_BESIDE = Beside()
+
+
 class Bound:
     """A workflow under its law, whose guards and fills are found and whose machine is built."""
 
@@ -49,9 +63,11 @@ class Bound:
         fills: Mapping[str, Fill],
         rulebook: Rulebook,
         policies: Policies,
+        beside: Beside = NOTHING_BESIDE,
     ) -> None:
         self.workflow = workflow
         self.rulebook = rulebook
+        self.beside = beside
         self.policies = policies
         self.digest = digest
         self._fills = {name: fills[name] for _, t in workflow.moves() if (name := t.fill)}

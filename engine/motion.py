@@ -115,6 +115,7 @@ class Motion(Desk):
             dossier.data,
             dossier.office,
             demand=actor.kind != "sys",
+            asked=dossier.questionnaire,
         )
         refuse_identities(dossier.workflow, accepted, dossier.protection)
         standing = Standing(dossier.state)
@@ -153,16 +154,22 @@ class Motion(Desk):
         for effect in variant.effects:
             if effect.then is None:
                 continue
-            due = {d.id: d.now for d, _ in moved if holds(effect.then.when, d.data)}
+            named = {
+                d.id: effect.then.transition
+                if holds(effect.then.when, d.data)
+                else effect.then.otherwise
+                for d, _ in moved
+            }
+            due = {d.id: d.now for d, _ in moved if named[d.id]}
             if not due:
                 continue
             entries = Entries()
-            steps: dict[str, tuple[Transition, list[tuple[Dossier, Accepted]]]] = {}
+            steps: dict[tuple[str, str], tuple[Transition, list[tuple[Dossier, Accepted]]]] = {}
             for row in execute(session, READ_MANY, (list(due),)).fetchall():
                 dossier = self.dossier(session, row, due[row["id"]])
-                came_from = dossier.state
-                step, accepted = self._step(entries, dossier, effect.then.transition, SYS, {})
-                steps.setdefault(came_from, (step, []))[1].append((dossier, accepted))
+                came_from, name = dossier.state, str(named[dossier.id])
+                step, accepted = self._step(entries, dossier, name, SYS, {})
+                steps.setdefault((came_from, name), (step, []))[1].append((dossier, accepted))
             entries.write(session)
             for step, gone in steps.values():
                 self._follow(session, step, SYS, gone)

@@ -55,6 +55,7 @@ class Actor:
 
     kind: Literal["person", "public", "sys"]
     person: PersonEntry | None = None
+    at_desk: bool = False  # the public, but from a browser in which staff are logged in
 
     @property
     def id(self) -> int | None:
@@ -69,6 +70,7 @@ class Actor:
 
 NOBODY: frozenset[int] = frozenset()
 PUBLIC = Actor("public")
+AT_DESK = Actor("public", at_desk=True)
 SYS = Actor("sys")
 
 

@@ -12,6 +12,8 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from engine.definition import Name, Part, Rulebook, Title, Workflow
 from engine.errors import DefinitionError, Finding
+from engine.questionnaires import Questionnaire
+from engine.service_items import ServiceRegister
 from engine.vocabularies import CONTEXT
 
 if TYPE_CHECKING:
@@ -77,6 +79,24 @@ def read_texts(document: Document) -> dict[str, Text]:
     """The texts of `texts.yaml`. Raises DefinitionError like read_workflow."""
     try:
         return _TEXTS.validate_python(document.data)
+    except ValidationError as error:
+        raise DefinitionError(findings_of(document, error)) from error
+
+
+def read_questionnaire(document: Document) -> Questionnaire:
+    """The questionnaire of a file. Raises DefinitionError like read_workflow: a question that lacks
+    its options and is to be published is refused here.
+    """
+    try:
+        return Questionnaire.model_validate(document.data)
+    except ValidationError as error:
+        raise DefinitionError(findings_of(document, error)) from error
+
+
+def read_services(document: Document) -> ServiceRegister:
+    """The register of service items and windows. Raises DefinitionError like read_workflow."""
+    try:
+        return ServiceRegister.model_validate(document.data)
     except ValidationError as error:
         raise DefinitionError(findings_of(document, error)) from error
 

@@ -28,6 +28,7 @@ from engine.effects import INBOX, PUBLIC_CHANNEL
 from engine.fills import FILLS
 from engine.guards import GUARDS
 from engine.loader import parse
+from engine.questionnaires import Questionnaire
 from engine.settings import Settings
 from engine.vocabularies import CONTEXT
 
@@ -179,7 +180,9 @@ def _named(module: str, word: ast.expr) -> Iterator[str]:
 def guard_sentences() -> dict[str, list[str]]:
     """What each guard says in Chinese, as the pieces between its placeholders."""
     found: dict[str, list[str]] = {}
-    rooms = (trees()[f"engine.{name}"] for name in ("guards", "works", "parties", "enquiries"))
+    rooms = (
+        trees()[f"engine.{name}"] for name in ("guards", "works", "parties", "enquiries", "voices")
+    )
     for node in (node for room in rooms for node in room.body):
         if isinstance(node, ast.FunctionDef) and node.name in GUARDS:
             said = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
@@ -270,7 +273,7 @@ def test_every_finding_has_its_line() -> None:
 def test_every_example_of_a_workflow_file_is_one() -> None:
     """What workflow-files.md shows as YAML is read, key by key, as the loader reads a file."""
     shapes: dict[str, Any] = {"effects": tuple[Effect, ...]}
-    for kind in (Rulebook, Workflow):  # ladders mean the same in both
+    for kind in (Rulebook, Questionnaire, Workflow):  # what two of them have means the same
         shapes |= {name: Annotated[f.annotation, f] for name, f in kind.model_fields.items()}
     shared = workflows.catalog().rulebook.vocabularies
     blocks = re.findall(r"^```yaml\n(.*?)^```", text("workflow-files.md"), re.MULTILINE | re.DOTALL)

@@ -195,17 +195,19 @@ class _Explorer:
             after, started = self._moved(here, name, move, marks)
             thens = [e.then for e in move.effects if e.then]
             variants = [
-                (then, variant)
+                (way, variant)
                 for then in thens
-                if (variant := self.workflow.variant(then.transition, after.state))
+                for way in then.ways
+                if (variant := self.workflow.variant(way, after.state))
             ]
-            if not any(not then.when and not variant.guards for then, variant in variants):
+            free = {way for way, variant in variants if not variant.guards}
+            if not any((t.otherwise or not t.when) and {*t.ways} <= free for t in thens):
                 triggered = by_sys or {*move.by} != {"sys"} or not move.sources
                 yield Step(here, names, move, after, started, triggered)
             if len(names) > _MOST_THENS:
                 continue
-            for then, variant in variants:
-                for step in self._steps(after, then.transition, variant, names):
+            for way, variant in variants:
+                for step in self._steps(after, way, variant, names):
                     alive = step.after.running | step.after.paused
                     yield step._replace(
                         before=here, move=move, started=step.started | (started & alive)

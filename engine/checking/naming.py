@@ -58,6 +58,8 @@ WINDOW_GUARDS = frozenset({"within_deadline", "lapsed"})
 """Guards that open or shut with a clock."""
 DEADLINE_GUARDS = WINDOW_GUARDS | {"due_date_allowed"}
 """Guards whose argument names a deadline; of the others it names a field."""
+TRANSITION_GUARDS = frozenset({"proposed_by_another"})
+"""Guards whose argument names a transition."""
 
 _TEXT_LIKE = frozenset({"text", "long_text", "choice", "item"})
 
@@ -65,7 +67,7 @@ _TEXT_LIKE = frozenset({"text", "long_text", "choice", "item"})
 def fields_of_guard(text: str) -> tuple[str, ...]:
     """The fields the guard written ``name`` or ``name.argument`` reads."""
     name, _, argument = text.partition(".")
-    if argument and name not in DEADLINE_GUARDS:
+    if argument and name not in DEADLINE_GUARDS | TRANSITION_GUARDS:
         return (argument,)
     return GUARD_FIELDS.get(name, ())
 
@@ -283,6 +285,10 @@ class _Names:
         for key, name in (("field", workflow.home.field), ("or_field", workflow.home.or_field)):
             if name is not None:
                 self._field(("home", key), name, "unit")
+        if workflow.once is not None:
+            self._field(("once", "field"), workflow.once.field, "text", "item")
+            if workflow.once.apart is not None:
+                self._field(("once", "apart"), workflow.once.apart, "boolean")
 
     def _field(self, path: Path, name: str, *types: str) -> FieldSpec | None:
         if not self.place.known(path, "field", [name], self.workflow.fields):
@@ -318,6 +324,8 @@ class _Names:
             return
         if name in DEADLINE_GUARDS:
             self.place.known(path, "deadline", [argument], self.workflow.deadlines)
+        elif name in TRANSITION_GUARDS:
+            self.place.known(path, "transition", [argument], self.workflow.transitions)
         else:
             self.place.known(path, "field", fields_of_guard(text), self.workflow.fields)
         wanted = GUARD_QUANTITIES.get(name, ())
@@ -356,7 +364,7 @@ class _Names:
         if effect.parent:
             self._tell((*path, "parent"), effect.parent)
         if then := effect.then:
-            place.known((*path, "then"), "transition", [then.transition], self.workflow.transitions)
+            place.known((*path, "then"), "transition", then.ways, self.workflow.transitions)
             self._when((*path, "then"), then.when)
         if extend := effect.extend:
             self._field((*path, "extend"), extend.deadline, "text", "choice")

@@ -82,18 +82,8 @@ def _once(place: Complaints, seen: dict[tuple[str, str], str], key: str, value: 
 def _made_by_sys(place: Complaints, workflow: Workflow, around: Surroundings) -> None:
     for path, _, move in place.moves(workflow):
         for at, effect in enumerate(move.effects):
-            if effect.then and effect.then.transition in workflow.transitions:
-                name, where = effect.then.transition, (*path, "effects", at, "then")
-                variant = workflow.variant(name, move.to)
-                if variant is None:
-                    place.say(
-                        where,
-                        "then-nowhere",
-                        f"{name} 不从 {move.to} 出发，不会接着发生",
-                        f"{name} does not leave {move.to}; correct one of them",
-                    )
-                else:
-                    check_by_sys(place, where, name, variant.by)
+            for name in effect.then.ways if effect.then else ():
+                _then(place, (*path, "effects", at, "then"), workflow, move, name)
             if effect.feed and effect.feed.workflow in around.workflows:
                 fed = around.workflows[effect.feed.workflow].transitions
                 for theirs in fed.get(effect.feed.transition, ()):
@@ -105,6 +95,22 @@ def _made_by_sys(place: Complaints, workflow: Workflow, around: Surroundings) ->
                 for parent in around.parents(workflow.workflow):
                     for theirs in parent.transitions.get(effect.parent.transition, ()):
                         _told(place, where, move, effect.parent, theirs)
+
+
+def _then(place: Complaints, where: Path, workflow: Workflow, move: Transition, name: str) -> None:
+    """What the system makes at once must leave where the move leads, and be the system's to make."""
+    if name not in workflow.transitions:
+        return
+    variant = workflow.variant(name, move.to)
+    if variant is None:
+        place.say(
+            where,
+            "then-nowhere",
+            f"{name} 不从 {move.to} 出发，不会接着发生",
+            f"{name} does not leave {move.to}; correct one of them",
+        )
+    else:
+        check_by_sys(place, where, name, variant.by)
 
 
 def _told(place: Complaints, path: Path, move: Transition, tell: Tell, theirs: Transition) -> None:
@@ -209,7 +215,7 @@ def _followers(around: Surroundings, name: str, move: str) -> Iterator[tuple[str
     for variant in around.workflows[name].transitions.get(move, ()):
         for effect in variant.effects:
             if effect.then:
-                yield name, effect.then.transition
+                yield from ((name, way) for way in effect.then.ways)
             if effect.feed and effect.feed.workflow in around.workflows:
                 yield effect.feed.workflow, effect.feed.transition
             if effect.parent:

@@ -67,7 +67,15 @@ def of_act(
     dossier: Dossier, transition: Transition, actor: Actor, data: Mapping[str, Any]
 ) -> Filling:
     """The filling of a move of a held item. Raises Invalid where what is given does not fit."""
-    given = accept(dossier.workflow, transition, data, dossier.data, dossier.office, demand=False)
+    given = accept(
+        dossier.workflow,
+        transition,
+        data,
+        dossier.data,
+        dossier.office,
+        demand=False,
+        asked=dossier.questionnaire,
+    )
     return Filling(
         dossier.session,
         dossier.bound,

@@ -100,6 +100,9 @@ def paused(name: str, due: timedelta, since: timedelta) -> Clock:
     return replace(clock(name, due), paused_at=MONDAY + since)
 
 
+SENT = {"template_version": "X.1"}
+
+
 def risk(consequence: str, frequency: str, level: str) -> dict[str, Any]:
     """How a risk point is graded."""
     return {"consequence": consequence, "frequency": frequency, "level": level}
@@ -433,6 +436,20 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("mediation_told", {"held": TOLD}, True),
     ("no_issue_found", {"held": {"checklist": [{"result": "good"}]}}, True),
     ("no_issue_found", {"held": {"checklist": [{"result": "good"}, {"result": "issue"}]}}, False),
+    ("self_device", {"role": "intake", "given": {"is_default": True}}, True),
+    ("self_device", {"role": "intake", "given": {"is_default": False}}, False),
+    ("proposed_by_another.check", {"history": [act("check", 2)]}, True),
+    ("proposed_by_another.check", {"history": [act("check", 1)]}, False),
+    ("proposed_by_another.check", {"history": [act("check", 2), act("check", 1)]}, False),
+    ("proposed_by_another.check", {}, False),
+    ("dated_if_complex", {"given": {"kind": "simple"}}, True),
+    ("dated_if_complex", {"given": {"kind": "complex"}}, False),
+    ("dated_if_complex", {"given": {"kind": "complex", "fixed_on": "2026-03-03"}}, False),
+    ("same_questionnaire", {"held": SENT, "given": {"template_version": "X.1"}}, True),
+    ("same_questionnaire", {"held": SENT, "given": {"template_version": "X.2"}}, False),
+    ("agreed_to_contact", {"given": {"contact": CONTACT, "contact_agreed": True}}, True),
+    ("agreed_to_contact", {}, True),
+    ("agreed_to_contact", {"given": {"contact": CONTACT}}, False),
     ("head_is_subject", {}, False),
     ("head_is_subject", {"duties": [duty(5, "accused", "subject")]}, True),
     ("head_is_subject", {"duties": [duty(1, "accused", "subject")]}, False),

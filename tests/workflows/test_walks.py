@@ -48,6 +48,11 @@ def walked(
 
 
 WORDS = ("事实清楚", "请补充材料", "'; DROP TABLE item; --", "{{ 7*7 }}", "𠮷\u200b")
+ANSWERS = {
+    "Q1": {"chosen": [2], "follow_up": "第一分局"},
+    "Q2": {"chosen": [5]},
+    "Q3": {"chosen": [1]},
+}
 HINDRANCES = {"other", "elsewhere", "paper", "elsewhere,", "candidate", "classified,"}
 
 
@@ -103,7 +108,10 @@ class Walk:
     def values(self, fields: Any, needed: Any, optional: Any) -> dict[str, Any]:
         """Values for what is needed and some of what may be given, now and then one missing."""
         names = [*needed, *(name for name in optional if self.dice.random() < 0.4)]
-        return {name: self.value(fields[name]) for name in names if self.dice.random() < 0.97}
+        found = {name: self.value(fields[name]) for name in names if self.dice.random() < 0.97}
+        if "template_version" in found:
+            found["template_version"] = next(iter(self.casework.catalog.beside.questionnaires))
+        return found
 
     def value(self, spec: FieldSpec) -> Any:
         """A value a person might give."""
@@ -124,6 +132,7 @@ class Walk:
             "units": lambda: dice.sample(["BR1", "BR2", "AUD", "LAW", "OFF", "IPR", "BUR"], k=2),
             "item": lambda: dice.choice([*self.numbers(), "许市监罚1号"]),
             "texts": lambda: ["照片", "录音"],
+            "answers": lambda: dice.choice([ANSWERS, {"Q1": {"chosen": [1, 4]}}, {"Q4": "有"}]),
         }
         if "2026-09" in spec.title_en:
             return f"2026-{dice.randint(1, 12):02d}"
