@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.database import execute
-from engine.figures import disputes, obligations, quality, reviews, revisits, timeliness
+from engine.figures import (
+    disputes,
+    obligations,
+    quality,
+    questionnaires,
+    reviews,
+    revisits,
+    timeliness,
+)
 from engine.figures.figure import (
     NO_SOURCE,
     NOT_LOADED,
@@ -131,7 +139,12 @@ SOURCES: tuple[Source, ...] = (
     _board(quality.FINDING_BOARD),
     _board(quality.REFERRAL_BOARD),
     _board(quality.COUNSELLING_BOARD),
-    _board(quality.QUESTIONNAIRE_BOARD),
+    Source(
+        "questionnaire",
+        (questionnaires.ISSUES,),
+        lambda g: questionnaires.issues(g.session, g.scope),
+    ),
+    _board(questionnaires.BOARD),
 )
 
 

@@ -224,12 +224,12 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 
 def cells(counted: Mapping[str, tuple[int, int]]) -> tuple[Cell, ...]:
-    """A breakdown: name -> (numerator, denominator), without the cells that would say who answered;
-    where one alone were left out, the sum would tell it, so the next smallest goes with it.
+    """A breakdown of people's answers: name -> (how many, of how many), without the cells that would say
+    who answered; where one alone were left out, the sum would tell it, so the next smallest goes too.
     """
-    small = {name for name, (_, n) in counted.items() if n < SMALLEST_CELL}
+    small = {name for name, (hits, _) in counted.items() if hits < SMALLEST_CELL}
     if len(small) == 1 and len(counted) > 1:
-        small.add(min(counted.keys() - small, key=lambda name: counted[name][1]))
+        small.add(min(counted.keys() - small, key=lambda name: (counted[name][0], name)))
     return tuple(
         Cell(name, None, None, None) if name in small else Cell(name, hits, n, round(hits / n, 4))
         for name, (hits, n) in counted.items()

@@ -124,25 +124,3 @@ COUNSELLING_BOARD = Board(
         ),
     ),
 )
-QUESTIONNAIRES = Sheet(
-    "questionnaire",
-    fields=("channel",),
-    actors={"proxy": ("revisitor",)},
-    reached={"submitted_at": ("submitted",)},
-)
-ANSWERED = "c.submitted_at >= %(begins)s AND c.submitted_at < %(ends)s"
-QUESTIONNAIRE_BOARD = Board(
-    QUESTIONNAIRES,
-    (
-        Share(
-            Formula("K-INT-9", "无效问卷占比", "Questionnaires ruled void"),
-            of=ANSWERED,
-            hits="c.state = 'void'",
-        ),
-        Share(
-            Formula("K-INT-11", "代填问卷占比", "Questionnaires answered by proxy"),
-            of=ANSWERED,
-            hits="c.proxy IS NOT NULL",
-        ),
-    ),
-)
