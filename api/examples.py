@@ -451,7 +451,23 @@ LIKENESSES = {
     "next": None,
 }
 
+CLUSTER = {
+    "items": [
+        {
+            "number": "执诉2026-0123456789",
+            "workflow": "grievance",
+            "state": "investigating",
+            "received_at": "2026-11-12T09:30:00+08:00",
+            "cluster": "category_unit:BR1:M03",
+        }
+    ],
+    "next": None,
+}
+BEGUN = {"numbers": ["研判2026-0123456789"]}
+
 ANSWERS = {
+    "Cluster": CLUSTER,
+    "Begun": BEGUN,
     "Kept": KEPT,
     "Likenesses": LIKENESSES,
     "RevealView": REVEAL,

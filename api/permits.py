@@ -150,6 +150,7 @@ PERMITS: dict[str, Permit] = {
     "POST /items/{number}/reveals/{reveal}/grant": PERSON,
     "POST /items/{number}/reveals/{reveal}/refuse": PERSON,
     "GET /items/{number}/duplicates": PERSON,
+    "GET /items/{number}/cluster": _staff("read"),
     "GET /items/{number}/erasures": _staff("read"),
     "POST /items/{number}/erasures": PERSON,
     "POST /items/{number}/legal-holds": PERSON,
@@ -158,6 +159,7 @@ PERMITS: dict[str, Permit] = {
     "POST /stalls/bulk": _staff("supervise"),
     "GET /messages": _staff("read"),
     "GET /inbox": _staff("read"),
+    "POST /clusters": Permit("law_hub|audit|deputy|head"),
     "GET /referrals": _staff("read"),
     "POST /referrals/{number}/acknowledge": _staff("advance"),
     # what is counted

@@ -167,6 +167,28 @@ class Worklist(Listed):
     items: list[Entry]
 
 
+class Counted(BaseModel):
+    """An item counted for a cluster."""
+
+    number: str
+    workflow: str
+    state: str
+    received_at: datetime
+    cluster: str
+
+
+class Cluster(Listed):
+    """What was counted behind an analysis, as far as the caller may know of it."""
+
+    items: list[Counted]
+
+
+class Begun(BaseModel):
+    """The numbers of items that began."""
+
+    numbers: list[str]
+
+
 class RemedyView(BaseModel):
     """The smallest change that would let an item be worked."""
 

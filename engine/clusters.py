@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from engine.database import execute, passing
 from engine.enquiries import names_officer
 from engine.errors import NotPermitted
+from engine.paging import Page, Search, last_number
 from engine.people import SYS
+from engine.sight import sight
 from engine.telling import tell, told_of
 from engine.walls import as_engine
 from engine.workdays import SHANGHAI
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from engine.database import Database
     from engine.definition import Rulebook
     from engine.desk import House
+    from engine.paging import Key
     from engine.people import Actor
 
 ANALYSIS, COMPLAINT, CANDIDATE = "analysis", "grievance", "misconduct"
@@ -116,6 +119,15 @@ STANDING = """
 SELECT FROM cluster_member m JOIN item i ON i.id = m.item_id
 WHERE m.cluster = %s AND i.closed_at IS NULL LIMIT 1
 """
+MEMBERS = """
+SELECT i.id FROM cluster_member m JOIN item i ON i.id = m.member_id WHERE {where}
+ORDER BY i.id LIMIT %(n)s
+"""
+SHOWN = """
+SELECT i.id, i.number, i.workflow, i.state, i.received_at, m.cluster
+FROM cluster_member m JOIN item i ON i.id = m.member_id
+WHERE m.item_id = %s AND i.id = ANY(%s) ORDER BY i.id
+"""
 KEEP = """
 INSERT INTO cluster_member (item_id, member_id, cluster)
 SELECT %s, member, %s FROM unnest(%s::bigint[]) AS member
@@ -160,6 +172,29 @@ def tally_when_asked(session: Session, casework: Casework, actor: Actor) -> list
             begun = tally(session, casework)
         found = [casework.look(session, number, SYS) for number in begun]
         return [each.number for each in found if casework.sees(each, actor)]
+
+
+def members(
+    session: Session,
+    casework: Casework,
+    actor: Actor,
+    number: str,
+    *,
+    after: Key | None = None,
+    limit: int = 50,
+) -> Page:
+    """The items counted behind an analysis that the asker may know of, oldest first; how many there
+    were in all is among the counts of the analysis itself. Raises NotFound.
+    """
+    dossier = casework.look(session, number, actor)
+    look = sight(casework, casework.house(session), actor)
+    search = Search(look, limit)
+    search.demand("m.item_id = %(of)s", of=dossier.id)
+    if after is not None:
+        search.demand("i.id > %(last)s", last=last_number(after))
+    ids = search.choose(session, MEMBERS.format(where=search.where(look.visible())))
+    rows = execute(session, SHOWN, (dossier.id, ids)).fetchall()
+    return search.page(rows, ["id"], lambda row: {name: row[name] for name in row if name != "id"})
 
 
 def tally(session: Session, casework: Casework) -> list[str]:
