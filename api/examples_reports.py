@@ -8,6 +8,7 @@ FIGURE = {
     "query": "acts-of-unit/1",
     "parameters": '{"unit":"BR1","workflow":"revisit","acts":["interview"]}',
     "value": 12,
+    "of": None,
 }
 MISSING = {
     "number": "月报2026-0123456789",

@@ -8,13 +8,16 @@ from pydantic import BaseModel
 
 
 class ReportFigure(BaseModel):
-    """A figure the system counted, with what it came from; or words `typed` by hand."""
+    """A figure the system counted, with what it came from (`value`, of a share `of` so many); or words
+    `typed` by hand.
+    """
 
     typed: str | None
     title: str | None
     query: str | None
     parameters: str | None
     value: int | None
+    of: int | None
 
 
 class ReportItem(BaseModel):

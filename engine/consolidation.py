@@ -104,11 +104,12 @@ def _figure(counted: dict[str, dict[str, Any]], told: str) -> dict[str, Any]:
     """A figure the system counted, or words somebody typed."""
     found = counted.get(told)
     if found is None:
-        return dict.fromkeys(("title", "query", "parameters", "value")) | {"typed": told}
+        return dict.fromkeys(("title", "query", "parameters", "value", "of")) | {"typed": told}
     return {
         "typed": None,
         "title": found["title"],
         "query": found["query"],
         "parameters": found["parameters"],
         "value": found["value"],
+        "of": found.get("of"),
     }

@@ -7,21 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from engine import figures
 from engine.conditions import guard
 
 if TYPE_CHECKING:
     from engine.dossier import Attempt
 
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
-FORMULAS = frozenset(
-    {
-        *("K-RVW-1", "K-RVW-1b", "K-RVW-2", "K-RVW-3a", "K-RVW-3b", "K-RVW-3c", "K-RVW-4"),
-        *("K-MED-1", "K-MED-2", "K-MED-3"),
-        *("K-RVT-1", "K-RVT-2", "K-RVT-3", "K-RVT-4", "K-RVT-5"),
-        *("K-INS-1", "K-MRP-1", "K-LDG-1", "K-SOE-1", "K-CHN-1"),
-    }
-)
-"""The formulas an indicator may name."""
 FULL = 100
 
 
@@ -161,11 +153,12 @@ def voids_founded(attempt: Attempt, _: str) -> str | None:
 def formulas_known(attempt: Attempt, _: str) -> str | None:
     """Every indicator names a formula there is, and how many cases it takes at the least; each once."""
     named = attempt.known.get("indicator_set") or ()
-    strangers = sorted({each["formula"] for each in named} - FORMULAS)
+    known = figures.formulas()
+    strangers = sorted({each["formula"] for each in named} - known.keys())
     if strangers:
         return (
-            f"没有这样的公式:{'、'.join(strangers)};可用的公式:{'、'.join(sorted(FORMULAS))}。"
-            f"There is no such formula; those there are: {', '.join(sorted(FORMULAS))}."
+            f"没有这样的公式:{'、'.join(strangers)};可用的公式:{'、'.join(sorted(known))}。"
+            f"There is no such formula; those there are: {', '.join(sorted(known))}."
         )
     if len({each["indicator"] for each in named}) != len(named) or not all(
         each["floor"] for each in named

@@ -1,8 +1,8 @@
 """What a unit did in a window of time, counted in the journal: the figures of its monthly report.
 
 Each figure is named, and told with the query and the parameters it came from, so that anybody may
-count it again. Items of sealed workflows, and those that bar somebody of the unit, are never
-counted: a number may tell of them too.
+count it again. Never counted are sealed items and those that somebody who reads the report may not
+know of - the accused, the recused, the people of a unit complained of: a number tells of them too.
 """
 
 from __future__ import annotations
@@ -24,9 +24,14 @@ _COUNT = """
 SELECT f.figure, count(e.item_id) AS value
 FROM jsonb_to_recordset(%(figures)s::jsonb) AS f(figure text, workflow text, acts jsonb)
 LEFT JOIN item i ON i.workflow = f.workflow AND i.unit_id = %(unit)s AND NOT i.sealed
-  AND NOT EXISTS (SELECT FROM item_duty u JOIN person p ON p.id = u.person_id
-    WHERE u.family_id = i.family_id AND u.duty IN ('accused', 'recused') AND (p.unit_id = i.unit_id
-      OR EXISTS (SELECT FROM membership m WHERE m.person_id = p.id AND m.unit_id = i.unit_id)))
+  AND NOT EXISTS (SELECT FROM membership m
+    JOIN unit_above a ON a.unit_id = i.unit_id AND a.above_id = m.unit_id
+    JOIN person p ON p.id = m.person_id
+    WHERE m.role = ANY(%(readers)s) AND (
+      EXISTS (SELECT FROM item_duty u WHERE u.family_id = i.family_id AND u.person_id = p.id
+        AND u.duty IN ('accused', 'recused') AND u.ended_at IS NULL)
+      OR EXISTS (SELECT FROM unit_above h JOIN unit s ON s.id = h.above_id AND s.parent_id IS NOT NULL
+        WHERE h.above_id = i.subject_unit_id AND h.unit_id = p.unit_id)))
 LEFT JOIN event e ON e.item_id = i.id AND f.acts ? e.act
   AND e.at >= %(since)s AND e.at < %(until)s
 GROUP BY f.figure
@@ -64,8 +69,8 @@ FIGURES: dict[str, _Figure] = {
 }
 
 
-def counted(session: Session, window: Window) -> list[dict[str, Any]]:
-    """Every figure of a unit in a window, with what it came from."""
+def counted(session: Session, window: Window, readers: list[str]) -> list[dict[str, Any]]:
+    """Every figure of a unit in a window, with what it came from; `readers` are the roles that see it."""
     figures = [
         {"figure": name, "workflow": figure.workflow, "acts": figure.acts}
         for name, figure in FIGURES.items()
@@ -76,6 +81,7 @@ def counted(session: Session, window: Window) -> list[dict[str, Any]]:
         {
             "figures": orjson.dumps(figures).decode(),
             "unit": window.unit_id,
+            "readers": readers,
             "since": window.since,
             "until": window.until,
         },

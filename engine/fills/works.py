@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from engine.figures import Period
+from engine.figures import figures as figures_of_unit
 from engine.fills.counts import Window, counted
 from engine.fills.filling import fill
 from engine.workdays import SHANGHAI, due, monthly
@@ -113,7 +115,8 @@ def _snapshot(filling: Filling) -> dict[str, Any]:
         _cut_off(filling, _before(month)),
         min(_cut_off(filling, month), filling.now.astimezone(SHANGHAI)),
     )
-    figures = counted(filling.session, window)
+    figures = counted(filling.session, window, [*filling.dossier.workflow.watchers()])
+    figures += _shares(filling, window, Period.month_of(month))
     told = orjson.dumps([window.unit, str(month), window.since, window.until, figures])
     return {
         "data_snapshot_id": hashlib.sha256(told).hexdigest()[:16],
@@ -121,6 +124,33 @@ def _snapshot(filling: Filling) -> dict[str, Any]:
         "figures_until": window.until.isoformat(),
         "figures": figures,
     }
+
+
+def _shares(filling: Filling, window: Window, period: Period) -> list[dict[str, Any]]:
+    """The office's figures of the unit that have anything to be counted, as of the snapshot."""
+    if window.until <= period.begins:
+        return []
+    found = figures_of_unit(
+        filling.session,
+        filling.office,
+        filling.calendar,
+        window.unit_id,
+        period,
+        window.until,
+        filling.rulebook,
+    )
+    return [
+        {
+            "figure": figure.id,
+            "title": figure.title,
+            "query": figure.query["id"],
+            "parameters": orjson.dumps(figure.query["parameters"]).decode(),
+            "value": figure.numerator,
+            "of": figure.denominator,
+        }
+        for figure in found
+        if figure.numerator is not None and figure.denominator
+    ]
 
 
 @fill("formula_version", "results", "total", "weight_counted")

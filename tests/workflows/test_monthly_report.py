@@ -11,8 +11,9 @@ import pytest
 from engine import journal, stalls
 from engine.errors import BanjieError, GuardRefused, NotFound, NotPermitted
 from engine.openings import Openings
-from engine.people import SYS
+from engine.people import PUBLIC, SYS
 from engine.workdays import SHANGHAI
+from tests.workflows.test_grievance import COMPLAINT
 from tests.workflows.test_ledger import KEPT, ROW, follow
 
 if TYPE_CHECKING:
@@ -138,6 +139,26 @@ def test_every_figure_tells_where_it_came_from(book: Casebook) -> None:
     ]
     assert "开展服务型执法培训（场） 3〔系统 acts-of-unit/1〕" in letter
     assert "发放宣传单300份〔手填〕" in letter
+    trained = next(each for each in data["figures"] if each["figure"] == "K-SOE-1")
+    assert trained["query"].startswith("K-SOE-1/")
+    assert orjson.loads(trained["parameters"])["period"] == "2026-03"
+    assert 0 < trained["value"] <= trained["of"]
+
+
+@pytest.mark.parametrize(
+    ("respondent", "unit", "counted"),
+    [("第一分局", "AUD", 1), ("执法稽查科", "OFF", 1), ("法规科", "OFF", 0)],
+)
+def test_no_figure_counts_what_a_reader_of_the_report_may_not_know_of(
+    book: Casebook, respondent: str, unit: str, counted: int
+) -> None:
+    """The hub of the law section reads all reports: what complains of that section is in none."""
+    complaint = {**COMPLAINT, "respondent": respondent}
+    number = book.submit("grievance", PUBLIC, on(3, 2), complaint).number
+    book.go(number, "register", "intake", on(3, 2), matter="conduct")
+    report = begun(book, "2026-03", on(3, 3), unit)
+    figures = {each["figure"]: each for each in book.item(report)["data"]["figures"]}
+    assert figures["grievance-registered"]["value"] == counted
 
 
 def test_figures_are_the_systems_alone(book: Casebook) -> None:
