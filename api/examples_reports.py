@@ -38,14 +38,17 @@ REPORT = {
     "figures_until": "2026-09-26T00:00:00+08:00",
     "items": [ITEM],
 }
+SUPERVISED = {"unit": "BR2", "unit_name": "第二分局", "count": 2}
 CONSOLIDATED = {
     "month": "2026-09",
     "reports_due_on": "2026-09-28",
     "consolidated_by": "2026-10-08",
     "reports": [REPORT],
     "missing": [MISSING],
+    "supervised": [SUPERVISED],
     "title": "许昌市市场监督管理局2026-09工作情况汇总",
     "letter": "已报送1个单位，未报送1个单位。",
+    "circular": "2026-09督办情况通报\n逾期未报送：第二分局",
 }
 
 ANSWERS = {
@@ -53,6 +56,7 @@ ANSWERS = {
     "UnitReport": REPORT,
     "MissingReport": MISSING,
     "ReportItem": ITEM,
+    "SupervisedUnit": SUPERVISED,
     "ReportFigure": FIGURE,
 }
 """An example of each answer, by the name of its schema."""

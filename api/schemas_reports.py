@@ -52,6 +52,14 @@ class UnitReport(MissingReport):
     items: list[ReportItem]
 
 
+class SupervisedUnit(BaseModel):
+    """How many items of a unit climbed to supervision (level 3 or more) in the month."""
+
+    unit: str
+    unit_name: str
+    count: int
+
+
 class Consolidated(BaseModel):
     """A month's reports: due on one day, put together by another."""
 
@@ -60,5 +68,7 @@ class Consolidated(BaseModel):
     consolidated_by: date
     reports: list[UnitReport]
     missing: list[MissingReport]
+    supervised: list[SupervisedUnit]
     title: str
     letter: str
+    circular: str

@@ -6,7 +6,7 @@ parameters, so that one typed by hand is visibly another kind.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
@@ -23,15 +23,22 @@ if TYPE_CHECKING:
     from engine.people import Actor
 
 REPORT = "monthly_report"
-LETTER = "consolidated_report"
+LETTER, CIRCULAR = "consolidated_report", "monthly_circular"
 _MOMENT = timedelta(microseconds=1)  # the due day ends at the next one's first moment
 HANDED_IN = frozenset({"submitted", "accepted", "archived"})
 REPORTS = f"{READ} WHERE i.workflow = %s AND d.data ->> 'month' = %s ORDER BY i.unit_id, i.id"
 
 
+SUPERVISED = """
+SELECT i.unit_id, count(DISTINCT i.id) AS count FROM climb k JOIN item i ON i.id = k.item_id
+WHERE k.level >= 3 AND k.climbed_at >= %s AND k.climbed_at < %s AND NOT i.sealed GROUP BY 1 ORDER BY 1
+"""
+
+
 def consolidate(session: Session, desk: Casework, actor: Actor, month: str) -> dict[str, Any]:
-    """The month's reports unit by unit, those still missing, when they were due and when this is; and
-    the letter that says it.
+    """The month's reports unit by unit, those still missing, when they were due and when this is, and
+    how many items of each unit came under supervision; with the letter and the circular (通报) that
+    say it.
     """
     house = desk.house(session)
     stand_for(session, principal_of(actor))
@@ -48,21 +55,33 @@ def consolidate(session: Session, desk: Casework, actor: Actor, month: str) -> d
     by = due(house.calendar, reports_due.at - _MOMENT, put_together.within, put_together.roll)
     if by is None:
         raise AssertionError  # nothing pauses it
+    begins = datetime.combine(first, time(), SHANGHAI)
+    ends = datetime.combine((first + timedelta(days=31)).replace(day=1), time(), SHANGHAI)
+    units = house.office.units
     told: dict[str, Any] = {
         "month": month,
         "reports_due_on": reports_due.on,
         "consolidated_by": by.on,
         "reports": [_report(dossier) for dossier in seen if dossier.state in HANDED_IN],
         "missing": [_unit(dossier) for dossier in seen if dossier.state not in HANDED_IN],
+        "supervised": [
+            {
+                "unit": units[row["unit_id"]].code,
+                "unit_name": units[row["unit_id"]].name,
+                "count": row["count"],
+            }
+            for row in execute(session, SUPERVISED, (begins, ends))
+        ],
     }
-    title, body = desk.catalog.letters.compose(
-        LETTER,
-        **told,
-        office=house.office.units[house.office.root].name,
-        today=chinese_date(house.now.astimezone(SHANGHAI).date()),
-        due_on=chinese_date(reports_due.on),
-    )
-    return {**told, "title": title, "letter": body}
+    named = {
+        "office": units[house.office.root].name,
+        "today": chinese_date(house.now.astimezone(SHANGHAI).date()),
+        "due_on": chinese_date(reports_due.on),
+        "is_due": house.now >= reports_due.at,
+    }
+    title, body = desk.catalog.letters.compose(LETTER, **told, **named)
+    heading, circular = desk.catalog.letters.compose(CIRCULAR, **told, **named)
+    return {**told, "title": title, "letter": body, "circular": f"{heading}\n{circular}"}
 
 
 def _unit(dossier: Dossier) -> dict[str, Any]:

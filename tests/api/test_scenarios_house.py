@@ -74,6 +74,9 @@ def test_a_sunday_that_is_a_workday_is_in_time_and_one_that_is_not_is_late(
     assert whole["reports_due_on"] == due
     assert [(each["unit"], each["submitted_late"]) for each in whole["reports"]] == [("BR1", late)]
     assert ("逾期报送：第一分局" in whole["letter"]) is late
+    assert ("逾期报送：第一分局" in whole["circular"]) is late
+    supervised = {"unit": "BR1", "unit_name": "第一分局", "count": 1}  # the row nobody assigned
+    assert whole["supervised"] == [supervised]
 
 
 def test_a_month_of_the_office(desk: Desk) -> None:

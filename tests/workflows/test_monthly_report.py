@@ -297,3 +297,17 @@ def test_each_acts_in_their_own_turn(book: Casebook) -> None:
         book.submit("monthly_report", "reporter", on(3, 1), {"unit": "BR2", "month": "2026-03"})
     opened = book.submit("monthly_report", SYS, on(4, 1), {"unit": "BR2", "month": "2026-04"})
     assert book.item(opened.number)["state"] == "collecting"
+
+
+def test_a_trend_the_law_section_sees_is_analysed(book: Casebook) -> None:
+    """Accepting a report that shows one begins an analysis; accepting any other begins nothing."""
+    ledger(book, on(3, 1))
+    for month, trend, begun_after in ((3, "none", 0), (4, "concentrated", 1)):
+        number = begun(book, f"2026-{month:02d}", on(month, 1))
+        signed(book, number, on(month, 20))
+        book.go(number, "submit", "reporter", on(month, 27))
+        told = {"trend": trend, "trend_scope": "收费投诉集中"}
+        book.go(number, "accept", "law_hub", on(month, 28), None, **told)
+        found = book.children(number, "analysis")
+        assert len(found) == begun_after
+    assert (found[0]["data"]["trigger"], found[0]["data"]["scope"]) == ("report", "收费投诉集中")
