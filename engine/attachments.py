@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine import effects
 from engine.database import execute
 from engine.depot import MEBI, take_over
+from engine.desk import refuse_classified
 from engine.entries import Entries
 from engine.errors import NotAvailable, NotFound, NotPermitted, Refused, Stale
 from engine.forms import Accepted, note_text
@@ -153,8 +154,9 @@ def check_gift(
 def check_may_give(dossier: Dossier, actor: Actor) -> None:
     """Whoever works on an item gives to it at any time, the public until it has ended.
 
-    Raises NotPermitted, NotAvailable.
+    Raises NotPermitted, NotAvailable, GuardRefused where the item is classified.
     """
+    refuse_classified(dossier)
     if actor.id is None:
         if dossier.workflow.states[dossier.state].final:
             raise NotAvailable(

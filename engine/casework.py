@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine import effects
 from engine.births import Birth, Born
 from engine.checking.naming import fields_of_guard
-from engine.desk import EXTENSION, not_permitted
+from engine.desk import EXTENSION, not_permitted, refuse_classified
 from engine.dossier import Attempt, Dossier
 from engine.entries import Entries
 from engine.errors import BanjieError, GuardRefused, NotAvailable, NotPermitted
@@ -163,6 +163,7 @@ class Casework(Recusals):
     ) -> Dossier:
         """Write something down beside the item; no substantive act, so no clock and no revision."""
         dossier = self.hold(session, number, actor, at=at)
+        refuse_classified(dossier)
         accepted = Accepted(personal={"note": note_text(text)})
         entries = Entries()
         record(entries, dossier, "note", actor, self.role_seen(dossier, actor), {}, accepted)

@@ -12,7 +12,7 @@ from engine.database import execute
 from engine.deadlines import Clockwork
 from engine.dossier import LOCK, LOCK_BY_ID, READ_NUMBER, READ_ONE, Dossier
 from engine.effects import Way
-from engine.errors import NotFound, NotPermitted, Stale
+from engine.errors import GuardRefused, NotFound, NotPermitted, Stale
 from engine.people import Actor, Office, read_office
 from engine.walls import SYS, TO_ENGINE, principal_of, stand_for
 
@@ -238,6 +238,19 @@ def read_calendar(session: Session) -> Calendar:
 def not_found() -> NotFound:
     """The one answer for an item that is not there and for one that is not the asker's to know."""
     return NotFound("没有这个事项,请核对编号。There is no such item; check its number.")
+
+
+def refuse_classified(dossier: Dossier) -> None:
+    """Of a classified item nothing is kept here but number, date and custodian: no note, no file.
+
+    Raises GuardRefused.
+    """
+    if dossier.data.get("paper_only") is True:
+        raise GuardRefused(
+            "涉密事项不得录入文字和附件,请在线下办理。"
+            "A classified item takes neither words nor files here; keep them on paper.",
+            guard="not_paper_only",
+        )
 
 
 def not_permitted(dossier: Dossier, variant: Transition) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine import effects
 from engine.definition import HOLDER
+from engine.desk import refuse_classified
 from engine.entries import Entries
 from engine.errors import Invalid, NotPermitted
 from engine.forms import Accepted, note_text
@@ -107,6 +108,8 @@ def _tell(
     text: str,
     words: str,
 ) -> Dossier:
+    if words.strip():
+        refuse_classified(dossier)
     noted = Accepted(personal={"note": note_text(words)} if words.strip() else {})
     entries = Entries()
     told = [] if to == PUBLIC_ROLE else effects.recipients(dossier, to)
