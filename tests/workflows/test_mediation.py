@@ -115,7 +115,10 @@ def test_an_agreement_on_the_spot_is_written_down_unless_waived(book: Casebook) 
     book.go(number, "agree", "mediator", day(5), terms="退款一百元")
     with pytest.raises(GuardRefused, match="调解书"):
         book.go(number, "issue", "mediator", day(5), agreement_or_record="record")
-    waived: dict[str, Any] = {"agreement_or_record": "record", "document_waived": "performed_at_once"}
+    waived: dict[str, Any] = {
+        "agreement_or_record": "record",
+        "document_waived": "performed_at_once",
+    }
     assert book.go(number, "issue", "mediator", day(5), **waived).state == "performing"
     told: dict[str, Any] = {"followed_up_at": day(6).isoformat(), "follow_up_note": "已催告"}
     book.go(number, "follow_up", "mediator", day(6), **told)
@@ -137,7 +140,10 @@ def test_a_refusal_names_its_ground_and_its_letter_says_it(book: Casebook) -> No
     book.go(number, "register", "intake", applicant_identity="已核")
     with pytest.raises(Invalid):
         book.go(number, "reject", "unit_head", reason_item="不想受理", other_routes="诉讼")
-    told: dict[str, Any] = {"reason_item": "not_daily_life", "not_daily_factors": ["coordinated", "no_purchase"]}
+    told: dict[str, Any] = {
+        "reason_item": "not_daily_life",
+        "not_daily_factors": ["coordinated", "no_purchase"],
+    }
     book.go(number, "reject", "unit_head", other_routes="可以诉讼", **told)
     (letter,) = book.rows("SELECT body FROM document WHERE template = 'mediation_refusal'")
     assert "不是为生活消费需要" in letter["body"]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,12 +14,16 @@ import pytest
 from engine import draws, stalls
 from engine.draws import commitment_of, faults
 from engine.errors import GuardRefused, Invalid, NotPermitted
+from engine.importing import Import, Row
+from engine.loader import load
+from engine.mapping import Mapper, read_map
 from engine.people import SYS
 from tests.casebook import MONDAY, day
 
 if TYPE_CHECKING:
     from tests.casebook import Casebook
 
+DOCS = Path(__file__).parents[2] / "docs"
 CASE: dict[str, Any] = {
     "unit": "BR1",
     "case_kind": "penalty",
@@ -284,3 +292,46 @@ def test_a_signal_opens_a_finding_at_once_and_a_complaint_where_it_is_wished(
     assert book.personal(grievance["number"])["contact"] == contact
     with pytest.raises(GuardRefused):
         book.go(visit, "close", "unit_head")
+
+
+def test_a_stranger_counts_a_draw_over_with_one_file(book: Casebook, tmp_path: Path) -> None:
+    """docs/verify_draw.py needs the item's page and nothing of ours; a changed page does not pass."""
+    register(book, 5)
+    number = campaign(book)
+    book.go(number, "close_list", "reporter")
+    data = book.item(number)["data"]
+    page = tmp_path / "item.json"
+    for told, status in ((data, 0), (data | {"sample_list": data["sample_list"][1:]}, 1)):
+        page.write_text(json.dumps({"number": number, "data": told}))
+        script = [sys.executable, str(DOCS / "verify_draw.py"), str(page)]
+        run = subprocess.run(script, check=False, capture_output=True)
+        assert run.returncode == status, run.stderr.decode()
+
+
+def test_a_table_of_closed_cases_is_taken_in_with_the_example_map(book: Casebook) -> None:
+    """The example reads what a case system gives; a case of tomorrow and an unknown officer are refused."""
+    declared = book.casework.catalog.named("closed_case").workflow
+    document = load(DOCS / "examples" / "closed_cases.map.yaml")
+    mapper = Mapper(read_map(document, declared), declared)
+    cells = {
+        "案件文号": "许市监罚〔2026〕8号",
+        "办案单位": "第一分局",
+        "案件种类": "行政处罚",
+        "程序": "一般程序",
+        "办结日期": "2026/02/10",
+        "当事人代号": "甲",
+        "办案人员": "branch1_handler、branch1_handler2",
+        "审批人员": "branch1_head",
+        "审核人员": "law_reviewer",
+        "重点情形": "hearing",
+    }
+    run = Import(book.database, book.casework, mapper, b"1" * 32, book.who("reporter"))
+    later = {"案件文号": "9号", "办结日期": "2099/01/01"}
+    stranger = {"案件文号": "10号", "办案人员": "nobody"}
+    rows = [cells, cells | later, cells | stranger]
+    done = run.take(Row(at, row) for at, row in enumerate(rows, 1))
+    assert (done.read, done.accepted, done.refused) == (3, 1, 2)
+    (item,) = book.rows("SELECT d.data FROM item_data d JOIN item i ON i.id = d.item_id")
+    assert item["data"]["procedure"] == "ordinary"
+    duties = book.rows("SELECT duty, count(*) AS n FROM item_duty GROUP BY 1 ORDER BY 1")
+    assert [(row["duty"], row["n"]) for row in duties] == [("approve", 2), ("work", 2)]

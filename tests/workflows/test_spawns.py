@@ -32,6 +32,8 @@ SPAWNS: set[tuple[str, str, str, bool]] = {
     ("grievance", "split_consumer_part", "mediation", LOOSE),
     ("grievance", "decide", "rectification", LOOSE),
     ("grievance", "close", "revisit", LOOSE),
+    ("grievance", "close", "counselling", LOOSE),  # not supported
+    ("grievance", "ask_counselling", "counselling", LOOSE),
     ("misconduct", "refer", "referral", MANDATORY),
     ("misconduct", "refer_directly", "referral", MANDATORY),
     ("misconduct", "refer_past_head", "referral", MANDATORY),
@@ -40,11 +42,16 @@ SPAWNS: set[tuple[str, str, str, bool]] = {
     ("mediation", "ask_again", "misconduct", LOOSE),
     ("mediation", "report_misconduct", "misconduct", LOOSE),
     ("mediation", "performed", "revisit", LOOSE),
+    ("mediation", "not_performed", "counselling", LOOSE),
+    ("mediation", "close", "counselling", LOOSE),
     ("revisit_campaign", "launch", "revisit", MANDATORY),
     ("revisit_campaign", "replace", "revisit", MANDATORY),
     ("revisit_campaign", "close", "rectification", LOOSE),
+    ("revisit_campaign", "close", "analysis", LOOSE),
     ("revisit", "analyse", "misconduct", MANDATORY),
     ("revisit", "analyse", "rectification", LOOSE),
+    ("revisit", "analyse", "counselling", LOOSE),
+    ("revisit", "analyse", "guidance", LOOSE),
     ("revisit", "analyse", "grievance", LOOSE),
 }
 """(parent, act, child, whether the parent waits) of the workflows of sections 3.1 to 3.5."""
@@ -96,7 +103,10 @@ def test_an_open_finding_holds_up_its_grievance_and_a_referred_one_does_not(
     finding = misconduct(book, number)
     steps: list[Any] = [CONCLUDED, *DECIDED[-2:]]
     follow(book, number, steps)
-    reply: dict[str, Any] = {"reply_document": "许市监答〔2026〕1号", "delivered_at": day(0).isoformat()}
+    reply: dict[str, Any] = {
+        "reply_document": "许市监答〔2026〕1号",
+        "delivered_at": day(0).isoformat(),
+    }
     book.go(number, "reply", "handler1", **reply)
     with pytest.raises(GuardRefused, match="关联事项"):
         book.go(number, "close", "unit_head", day(31), closure_summary="已答复")
@@ -122,7 +132,11 @@ def test_an_open_finding_holds_up_its_grievance_and_a_referred_one_does_not(
     book.go(referral["number"], "pass", "law_reviewer", opinion="可")
     signed: dict[str, Any] = {"doc_number": "许市监函1号", "signed_at": day(0).isoformat()}
     book.go(referral["number"], "sign", "head", **signed)
-    sent: dict[str, Any] = {"delivery_method": "by_hand", "carrier": "联络员", "sealed_envelope_no": "1"}
+    sent: dict[str, Any] = {
+        "delivery_method": "by_hand",
+        "carrier": "联络员",
+        "sealed_envelope_no": "1",
+    }
     book.go(referral["number"], "dispatch", "liaison", **sent)
     assert book.item(finding)["state"] == "awaiting_result"
     closed = book.go(number, "close", "unit_head", day(31), closure_summary="已答复")
