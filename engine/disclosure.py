@@ -65,7 +65,11 @@ def disclose(
         raise _wrong("as_of", "该时点期间尚未开始。The period had not begun by then.")
     name, units = _units(house.office, actor, unit)
     scope = Scope(Stage(asked, name, moment), units, _reader(desk, house, actor))
-    ground = Ground(session, scope, house.office, house.calendar, desk.catalog.rulebook)
+    ground = Ground(
+        *(session, scope, house.office, house.calendar),
+        rulebook=desk.catalog.rulebook,
+        services=next(iter(desk.catalog.current.values())).beside.services,
+    )
     try:
         figures = figures_of(ground)
     except Exception as error:

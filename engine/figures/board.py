@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.figures.periods import Period
     from engine.figures.shares import Board
     from engine.people import Office
+    from engine.service_items import ServiceRegister
 
 LOADED = "SELECT DISTINCT workflow FROM workflow_version"
 SEALED = frozenset({"misconduct", "referral"})
@@ -46,13 +47,16 @@ SEALED = frozenset({"misconduct", "referral"})
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What figures are counted on; `rulebook` says which terms are of the law."""
+    """What figures are counted on; `rulebook` says which terms are of the law, `services` what is
+    offered.
+    """
 
     session: Session
     scope: Scope
     office: Office
     calendar: Calendar
-    rulebook: Rulebook | None
+    rulebook: Rulebook | None = None
+    services: ServiceRegister | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +92,7 @@ UNKNOWN = (
         *("K-RVW-2", "主动评价率", "Transactions actively rated"),
         target="提升(无具体数字)· to rise",
     ),
-    Formula("K-RVW-3a", "政务服务事项全覆盖", "Service items that can be rated", target="100 %"),
-    Formula(
-        "K-RVW-3b",
-        "评价对象全覆盖",
-        "Windows, staff and platforms that can be rated",
-        target="100 %",
-    ),
-    Formula("K-RVW-3c", "服务渠道全覆盖", "Channels that can be rated", target="100 %"),
+    Formula("K-SAT-2", "解决率", "Resolved, as the person says"),
     Formula(
         "K-INT-8",
         "反映“被要求好评”的投诉",
@@ -103,12 +100,18 @@ UNKNOWN = (
         measure="count",
     ),
 )
-"""What nothing in this system can be counted from: who was served, what is published."""
+"""What nothing in this system can be counted from: who was served, whether a visited person holds the
+matter resolved, who was told to rate well."""
 
 SOURCES: tuple[Source, ...] = (
     _board(reviews.BOARD),
     Source("review", (reviews.ENTROPY,), lambda g: reviews.entropy(g.session, g.scope)),
     Source("review", (reviews.JUMP,), lambda g: reviews.jump(g.session, g.scope)),
+    Source(
+        "review",
+        (reviews.CHANNELS_COVERED, reviews.ITEMS_COVERED, reviews.WINDOWS_COVERED),
+        lambda g: reviews.coverage(g.session, g.scope, g.office, g.services),
+    ),
     _board(revisits.MEDIATION_BOARD),
     _board(disputes.MEDIATION_BOARD),
     _board(disputes.GUIDANCE_BOARD),
@@ -162,13 +165,14 @@ def figures(
     period: Period,
     as_of: datetime,
     rulebook: Rulebook | None = None,
+    services: ServiceRegister | None = None,
 ) -> list[Figure]:
     """The figures of a unit with those below it, for a report that everybody of the unit reads: nothing
     sealed, nothing that one of them may not know of. Computed as the engine; nothing is written.
     """
     stage = Stage(period, office.units[unit].code, as_of)
     scope = Scope(stage, tuple(office.below(unit)), reader_of_unit(office, unit))
-    return figures_of(Ground(session, scope, office, calendar, rulebook))
+    return figures_of(Ground(session, scope, office, calendar, rulebook, services))
 
 
 def figures_of(ground: Ground) -> list[Figure]:

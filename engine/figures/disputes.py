@@ -8,23 +8,28 @@ from engine.figures.shares import Apart, Board, Share
 
 MEDIATIONS = Sheet(
     "mediation",
-    fields=("ground_item", "ground"),
-    reached={
-        "agreed_at": ("agreed",),
-        "terminated_at": ("terminating",),
-    },
+    fields=("ground_item",),
+    reached={"agreed_at": ("agreed",)},
 )
 CLOSED = f"c.state = 'closed' AND {ENDED}"
 AGREED = "c.agreed_at IS NOT NULL"
+JUDGED = f"({AGREED} OR c.ground_item IS DISTINCT FROM 'withdrawn')"
+"""Agreed or terminated; who withdrew or settled is neither."""
 
 MEDIATION_BOARD = Board(
     MEDIATIONS,
     (
         Share(
             Formula("K-MED-2", "调解成功率", "Mediations that agreed"),
-            of=f"{CLOSED} AND ({AGREED} OR c.terminated_at IS NOT NULL)",
+            of=f"{CLOSED} AND {JUDGED}",
             hits=AGREED,
             apart=(
+                Apart(
+                    "withdrawn",
+                    "撤回或者自行和解",
+                    "Withdrawn or settled between the parties",
+                    f"{CLOSED} AND NOT ({JUDGED})",
+                ),
                 Apart(
                     "elsewhere",
                     "不予受理、转送的",

@@ -130,7 +130,7 @@ WHERE EXISTS (SELECT FROM c WHERE c.attendees::jsonb ? f.account
 """
 
 CAMPAIGN_SHEET = Sheet("revisit_campaign", ever=True, fields=("month",))
-INSPECTION_SHEET = Sheet("inspection", reached={"done_at": ("recorded",)})
+INSPECTION_SHEET = Sheet("inspection", reached={"done_at": ("conducting",)})
 REPORT_SHEET = Sheet(
     "monthly_report", ever=True, fields=("month",), reached={"submitted_at": ("submitted",)}
 )

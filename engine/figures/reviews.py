@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.figures.figure import Figure, Formula
+from engine.figures.figure import NO_SOURCE, Figure, Formula, Note
 from engine.figures.folding import BEGAN, Sheet, ask
 from engine.figures.shares import Apart, Board, Share
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.figures.folding import Scope
+    from engine.people import Office
+    from engine.service_items import ServiceRegister
 
 REVIEWS = Sheet(
     "review",
     fields=(
-        *("level", "is_default", "named_or_anonymous", "window_or_channel"),
+        *("level", "is_default", "named_or_anonymous", "item_code", "window_or_channel"),
         *("rated_through", "served_at"),
     ),
     reached={"contacted_at": ("contacted",), "appealed_at": ("adjudicating",)},
@@ -155,3 +157,51 @@ def jump(session: Session, scope: Scope) -> list[Figure]:
         return [JUMP.number(stage, None, now["of"])]
     change = now["hits"] / now["of"] - then["hits"] / then["of"]
     return [JUMP.number(stage, change, now["of"])]
+
+
+ITEMS_COVERED = Formula(
+    "K-RVW-3a", "政务服务事项全覆盖", "Service items that are rated", target="100 %"
+)
+WINDOWS_COVERED = Formula(
+    "K-RVW-3b", "评价对象全覆盖", "Windows and platforms that are rated", target="100 %"
+)
+CHANNELS_COVERED = Formula("K-RVW-3c", "服务渠道全覆盖", "Channels that are rated", target="100 %")
+CHANNELS = ("hall", "online", "mobile", "self_service", "hotline")
+RATED = f"""
+SELECT coalesce(array_agg(DISTINCT c.item_code), '{{}}') AS items,
+  coalesce(array_agg(DISTINCT c.window_or_channel), '{{}}') AS windows,
+  coalesce(array_agg(DISTINCT c.rated_through), '{{}}') AS channels
+FROM c WHERE {ACTIVE}
+"""  # noqa: S608 - constants of this package
+BY_USE = (
+    "by_use",
+    "以期间内收到过主动评价为准",
+    "Shown to work by a rating received in the period",
+)
+SAMPLE = ("sample", "事项和窗口名册为示例", "The register of items and windows is an example")
+
+
+def coverage(
+    session: Session, scope: Scope, office: Office, services: ServiceRegister | None
+) -> list[Figure]:
+    """K-RVW-3a to c: of the items, windows and channels on register, those that somebody rated in the
+    period; an entry nobody used is not shown to work.
+    """
+    (row,) = ask(session, scope, REVIEWS, RATED)
+    stage = scope.stage
+    hits = len(set(CHANNELS) & set(row["channels"]))
+    found = [_by_use(CHANNELS_COVERED.share(stage, hits, len(CHANNELS)))]
+    for formula, name in ((ITEMS_COVERED, "items"), (WINDOWS_COVERED, "windows")):
+        if services is None:
+            found.append(formula.silent(stage, NO_SOURCE))
+            continue
+        units = {office.units[unit].code for unit in scope.units}
+        places = [each for each in getattr(services, name) if each.unit in units]
+        rated = [each for each in places if {each.code, each.title} & set(row[name])]
+        notes = (SAMPLE,) if services.status == "sample" else ()
+        found.append(_by_use(formula.share(stage, len(rated), len(places)), *notes))
+    return found
+
+
+def _by_use(figure: Figure, *notes: Note) -> Figure:
+    return replace(figure, notes=(*figure.notes, BY_USE, *notes))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REVISITS = Sheet(
     "revisit",
-    fields=("case", "case_kind", "satisfaction", "case_handlers", "resolved"),
+    fields=("case", "case_kind", "satisfaction", "case_handlers"),
     reached={"contacted_at": ("contacting",), "interviewed_at": ("interviewed",)},
     actors={"revisitor": ("revisitor",)},
 )
@@ -79,12 +79,6 @@ BOARD = Board(
             " AND d.name = 'attempt' AND d.stopped_at <= %(as_of)s)",
         ),
         Share(
-            Formula("K-SAT-2", "解决率", "Resolved, as the person says"),
-            of=f"{INTERVIEWED} AND c.resolved IS NOT NULL",
-            hits="c.resolved = 'true'",
-            apart=(REFUSED, UNREACHED),
-        ),
-        Share(
             Formula("K-SAT-3", "满意率", "Satisfied, of those who answered", proven_by="K-RVT-5"),
             of=f"{INTERVIEWED} AND c.satisfaction IS NOT NULL",
             hits=SATISFIED,
@@ -117,17 +111,24 @@ COVERAGE = Formula("K-RVT-3", "回访覆盖率", "Closed cases since 2021 revisi
 KINDS = {"closed_case": "registered", "grievance": "closed", "mediation": "closed"}
 """The closed cases there are: workflow -> the state in which one is a case (domain 3.5)."""
 COVERED = f"""
-SELECT i.workflow AS kind, count(*) AS of, count(*) FILTER (WHERE EXISTS (
-    SELECT FROM item r JOIN event x ON x.item_id = r.id
-    WHERE r.family_id = i.family_id AND r.workflow = 'revisit' AND x.to_state = 'interviewed'
-      AND x.at < %(ends)s AND x.at <= %(as_of)s)) AS hits
+SELECT coalesce(x.kind, i.workflow) AS kind, count(*) AS of, count(*) FILTER (WHERE EXISTS (
+    SELECT FROM item r JOIN event v ON v.item_id = r.id
+    WHERE r.family_id = i.family_id AND r.workflow = 'revisit' AND v.to_state = 'interviewed'
+      AND v.at < %(ends)s AND v.at <= %(as_of)s)) AS hits
 FROM item i
+CROSS JOIN LATERAL (SELECT e.to_state, e.at FROM event e
+  WHERE e.item_id = i.id AND e.at <= %(as_of)s AND e.from_state <> e.to_state
+  ORDER BY e.seq DESC LIMIT 1) l
+JOIN unnest(%(kinds)s::text[], %(final)s::text[]) AS f(kind, state)
+  ON f.kind = i.workflow AND f.state = l.to_state
+LEFT JOIN LATERAL (SELECT
+    (array_agg(e.data ->> 'case_kind' ORDER BY e.seq DESC) FILTER (WHERE e.data ? 'case_kind'))[1] AS kind,
+    (array_agg(e.data ->> 'closed_on' ORDER BY e.seq DESC) FILTER (WHERE e.data ? 'closed_on'))[1] AS closed
+  FROM event e WHERE e.item_id = i.id AND e.at <= %(as_of)s) x ON i.workflow = 'closed_case'
 WHERE i.workflow = ANY(%(kinds)s) AND i.unit_id = ANY(%(units)s::int[]) AND {NOT_TOLD_TO}
-  AND EXISTS (SELECT FROM event e JOIN unnest(%(kinds)s::text[], %(final)s::text[]) AS f(kind, state)
-    ON f.kind = i.workflow AND e.to_state = f.state
-    WHERE e.item_id = i.id AND e.from_state <> e.to_state
-      AND e.at >= '2021-01-01' AND e.at < %(ends)s AND e.at <= %(as_of)s)
-GROUP BY i.workflow ORDER BY i.workflow
+  AND coalesce(x.closed::timestamptz, l.at) >= '2021-01-01'
+  AND coalesce(x.closed::timestamptz, l.at) < %(ends)s
+GROUP BY 1 ORDER BY 1
 """  # noqa: S608 - constants of this package
 
 

@@ -19,8 +19,9 @@ from engine.figures import board, obligations
 from engine.figures.periods import Period
 from engine.people import PUBLIC
 from engine.walls import principal_of, stand_for
-from tests.casebook import day
+from tests.casebook import MONDAY, day
 from tests.workflows.test_grievance import REPLIED, complain, follow
+from tests.workflows.test_review import NAMED, rate, verified
 from tests.workflows.test_walks import Walk, walked
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def told(
         found = house.office.unit_named(unit)
         assert found is not None
         rulebook = book.casework.catalog.rulebook
+        services = book.casework.catalog.named("review").beside.services
         return board.figures(
-            session, house.office, house.calendar, found.id, period, as_of, rulebook
+            session, house.office, house.calendar, found.id, period, as_of, rulebook, services
         )
 
     return {figure.id: figure for figure in book.do(read)}
@@ -204,3 +206,63 @@ def test_what_is_due_of_whom_is_what_the_files_say(laws: Casework) -> None:
         assert opens is None or set(opens.units) == set(units), name
     (rule,) = laws.catalog.rulebook.rules["mrp.report"]
     assert (rule.day_of_month, rule.roll) == (obligations.REPORT_DAY, Roll.BEFORE)
+
+
+def default(book: Casebook, at: datetime) -> None:
+    """What the system enters where nobody rated."""
+    data = {
+        "level": "fairly_satisfied",
+        "item_code": "GTDJ-01",
+        "window_or_channel": "BR1-01",
+        "is_default": True,
+    }
+    book.do(
+        lambda s: book.casework.submit(
+            s, "review", book.who("intake"), data, channel="staff", at=at
+        )
+    )
+
+
+def test_ratings_are_counted_without_defaults_and_what_was_ruled_invalid(book: Casebook) -> None:
+    """Both are shown; contact, terminals and haste stand beside; the share with defaults is another."""
+    for level in ("very_satisfied", "satisfied", "satisfied"):
+        rate(book, level)
+    rate(book, "fairly_satisfied", served_at=(MONDAY - timedelta(seconds=5)).isoformat())
+    rate(book, "dissatisfied", served_at=(MONDAY - timedelta(hours=1)).isoformat())
+    bad = verified(book, **NAMED)
+    book.go(bad, "appeal", "branch1_head", evidence=["录音"], claim_kind="mistaken")
+    book.go(bad, "rule_invalid", "law_hub", ruling="评的是另一窗口")
+    verified(book, **NAMED)
+    for _ in range(2):
+        default(book, MONDAY)
+    found = told(book, day(20))
+    good = found["K-RVW-1"]
+    assert (good.numerator, good.denominator) == (4, 6)
+    assert [(out.name, out.count) for out in good.exclusions] == [
+        ("defaults", 2),
+        ("ruled_invalid", 1),
+    ]
+    assert (good.target, good.beside[0]) == ("100 %", "K-INT-1")
+    assert (found["K-RVW-1b"].numerator, found["K-RVW-1b"].denominator) == (6, 8)
+    assert (found["K-RVW-4"].numerator, found["K-RVW-4"].denominator) == (0, 2)
+    assert (found["K-RVW-4b"].numerator, found["K-RVW-4b"].denominator) == (1, 1)
+    assert found["K-INT-1"].value == 0.75
+    assert (found["K-INT-2"].numerator, found["K-INT-2"].denominator) == (1, 2)
+    assert found["K-INT-3"].value == 1
+    entropy = found["K-INT-4"].value
+    assert entropy is not None
+    assert 2 < entropy < 2.33  # of five levels at most log2(5)
+    assert (found["K-INT-5"].numerator, found["K-INT-6"].value) == (1, 1)
+    assert (found["K-RVW-3b"].numerator, found["K-RVW-3b"].denominator) == (1, 4)
+    assert told(book, day(20), "BR1")["K-RVW-3b"].value == 1
+    assert told(book, day(20), "BR2")["K-RVW-1"].denominator == 0
+
+
+def test_a_full_score_by_default_proves_nothing(book: Casebook) -> None:
+    """One person rated of their own accord, nine did not: 100 % and 样本不足以证明."""
+    rate(book, "very_satisfied")
+    for _ in range(9):
+        default(book, MONDAY)
+    good = told(book, day(20))["K-RVW-1"]
+    assert good.value == 1
+    assert [note[0] for note in good.notes] == ["too_few", "no_proof"]
