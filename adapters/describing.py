@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.catalog import Catalog
-    from engine.definition import Deadline, Rule, Rulebook, Rung, Spawn, Transition, When, Workflow
+    from engine.consequences import Spawn, When
+    from engine.definition import Deadline, Transition, Workflow
+    from engine.rulebook import Rule, Rulebook, Rung
 
 __all__ = ["describe", "write"]
 

@@ -25,7 +25,7 @@ from engine.workability import assigners, gap, outside
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from engine.definition import Recuse
+    from engine.consequences import Recuse
     from engine.desk import Desk
     from engine.dossier import Dossier, HeldDuty
     from engine.people import Actor

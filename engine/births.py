@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from engine import effects
 from engine.database import execute
-from engine.definition import PROTECTIONS
 from engine.dossier import READ, Attempt, Dossier, HeldDuty
 from engine.errors import GuardRefused, Invalid, NotPermitted
 from engine.fills.filling import Filling, filled
 from engine.forms import Accepted, accept, refuse_identities
 from engine.journal import birth_digest
 from engine.marks import bare
+from engine.notation import PROTECTIONS
 from engine.people import SYS, Actor, Office
 from engine.record import add_duties, due_at, end_duties, record
 from engine.walls import principal_of, stand_for

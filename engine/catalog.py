@@ -14,11 +14,11 @@ import orjson
 
 from engine.checking.soundness import complaints
 from engine.database import execute
-from engine.definition import ACTS_AT_REST, ENGINE_ACTS, Rulebook, Workflow
 from engine.documents import Letters
 from engine.errors import DefinitionError, Finding, NotFound
 from engine.loader import Document, load
 from engine.machine import Beside, Bound, Fill, Guard
+from engine.notation import ACTS_AT_REST, ENGINE_ACTS
 from engine.policies import read_policies
 from engine.reading import (
     Text,
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from engine.definition import Workflow
     from engine.questionnaires import Questionnaire
+    from engine.rulebook import Rulebook
     from engine.vocabularies import Vocabulary
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from engine.casework import Casework
     from engine.database import Database
-    from engine.definition import Rulebook
     from engine.desk import House
     from engine.paging import Key
     from engine.people import Actor
+    from engine.rulebook import Rulebook
 
 ANALYSIS, COMPLAINT, CANDIDATE = "analysis", "grievance", "misconduct"
 ASKING = ("law_hub", "audit", "deputy", "head")

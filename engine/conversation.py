@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from engine import effects
 from engine.database import execute
 from engine.deadlines import UNANSWERED
-from engine.definition import HOLDER
 from engine.entries import Entries
 from engine.errors import NotAvailable, NotPermitted, TooMany
 from engine.forms import Accepted, message_text
+from engine.notation import HOLDER
 from engine.paging import Page, last_number
 from engine.people import PUBLIC
 from engine.record import record, settle

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from engine.calendars import Calendar, Roll
-from engine.definition import ABUSE_LADDER
+from engine.notation import ABUSE_LADDER
 from engine.workdays import (
     SHANGHAI,
     Day,
@@ -30,7 +30,8 @@ from engine.workdays import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.definition import Deadline, Rulebook, Rung, Workflow
+    from engine.definition import Deadline, Workflow
+    from engine.rulebook import Rulebook, Rung
 
 IDLE = "idle"
 UNANSWERED = "unanswered"

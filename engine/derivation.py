@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
 from engine.deadlines import Clock
-from engine.definition import ENGINE_ACTS
 from engine.desk import Desk, read_calendar
+from engine.notation import ENGINE_ACTS
 from engine.record import due_at
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
 from engine.deadlines import Clock
-from engine.definition import PROTECTIONS
+from engine.notation import PROTECTIONS
 from engine.vault import Vault, family_values
 from engine.walls import TO_ENGINE, as_engine
 from engine.workdays import SHANGHAI
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
-    from engine.definition import Protection
     from engine.keys import Keyring
     from engine.machine import Bound
+    from engine.notation import Protection
     from engine.people import Actor, Office
     from engine.questionnaires import Questionnaire
 

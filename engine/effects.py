@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.definition import HOLDER, Assign, Transition
 from engine.dossier import Dossier, HeldDuty
 from engine.forms import Accepted, holds
+from engine.notation import HOLDER
 from engine.roster import CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from engine.consequences import Assign
+    from engine.definition import Transition
     from engine.documents import Letters
     from engine.entries import Entries
     from engine.people import Actor

@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
-from engine.definition import ENGINE_ACTS
 from engine.dossier import READ_MANY, PastAct
 from engine.errors import Invalid
+from engine.notation import ENGINE_ACTS
 from engine.sight import sight
 from engine.walls import as_engine
 from engine.workability import Change, Gap, gap, gone, imagine

@@ -16,7 +16,9 @@ from engine.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.definition import Column, FieldSpec, Protection, Transition, Workflow
+    from engine.definition import Transition, Workflow
+    from engine.fieldspecs import Column, FieldSpec
+    from engine.notation import Protection
     from engine.people import Office
     from engine.questionnaires import Questionnaire
 

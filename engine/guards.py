@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from engine import enquiries, parties, voices, works
 from engine.conditions import GUARDS, guard
-from engine.definition import ENGINE_ACTS
 from engine.marks import bare
+from engine.notation import ENGINE_ACTS
 from engine.workdays import SHANGHAI
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from engine.database import execute
-from engine.definition import ENGINE_ACTS
+from engine.notation import ENGINE_ACTS
 from engine.vault import broken_commitments
 
 if TYPE_CHECKING:

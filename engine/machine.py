@@ -19,9 +19,10 @@ from engine.errors import GuardRefused, NotAvailable
 from engine.service_items import ServiceRegister
 
 if TYPE_CHECKING:
-    from engine.definition import Rulebook, Transition, Workflow
+    from engine.definition import Transition, Workflow
     from engine.policies import Policies
     from engine.questionnaires import Questionnaire
+    from engine.rulebook import Rulebook
 
 
 class Stateful(Protocol):

@@ -30,7 +30,8 @@ from engine.errors import DefinitionError, Finding, Invalid
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from engine.definition import FieldSpec, Transition, Workflow
+    from engine.definition import Transition, Workflow
+    from engine.fieldspecs import FieldSpec
     from engine.loader import Document
 
 MOST_KEY = 200

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from engine import bars, effects
 from engine.births import Birth, Born, begin, families_of, family_duties, listed, literal
 from engine.database import execute
-from engine.definition import NUMBER, UNIT
 from engine.desk import Desk
 from engine.dossier import READ_MANY, Attempt, Dossier, Standing
 from engine.entries import Entries
 from engine.errors import BanjieError, NotPermitted
 from engine.fills.filling import filled, of_act
 from engine.forms import Accepted, accept, holds, refuse_identities
+from engine.notation import NUMBER, UNIT
 from engine.people import SYS, Actor
 from engine.record import add_duties, declare_by_acting, end_duties, record, settle
 from engine.timekeeping import extendable, turn_clocks
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from engine.definition import Effect, Extend, Feed, Recuse, Spawn, Tell, Transition, Workflow
+    from engine.consequences import Effect, Extend, Feed, Recuse, Spawn, Tell
+    from engine.definition import Transition, Workflow
 
 
 FED = """

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.births import Birth, literal
 from engine.database import execute, passing
-from engine.definition import MONTH, UNIT
 from engine.errors import BanjieError, Repeated
+from engine.notation import MONTH, UNIT
 from engine.people import SYS
 from engine.telling import tell, told_of
 from engine.workdays import SHANGHAI

@@ -9,8 +9,9 @@ from engine.conditions import guard
 from engine.workdays import due
 
 if TYPE_CHECKING:
-    from engine.definition import Deadline, Rule
+    from engine.definition import Deadline
     from engine.dossier import Attempt
+    from engine.rulebook import Rule
 
 VISITORS = "rvt.home_visitors"
 """The quantity of `rules.yaml` that says how many go to somebody's home."""

@@ -14,8 +14,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.births import Birth
 from engine.database import execute
-from engine.definition import Part
 from engine.errors import BanjieError, DefinitionError, Finding
+from engine.notation import Part
 from engine.people import SYS
 
 if TYPE_CHECKING:

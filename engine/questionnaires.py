@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import orjson
 from pydantic import Field, model_validator
 
-from engine.definition import Name, Part
+from engine.notation import Name, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

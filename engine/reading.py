@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from engine.definition import Name, Part, Rulebook, Title, Workflow
+from engine.definition import Workflow
 from engine.errors import DefinitionError, Finding
+from engine.notation import Name, Part, Title
 from engine.questionnaires import Questionnaire
+from engine.rulebook import Rulebook
 from engine.service_items import ServiceRegister
 from engine.vocabularies import CONTEXT
 

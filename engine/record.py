@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from engine.definition import Assign, Transition
+    from engine.consequences import Assign
+    from engine.definition import Transition
     from engine.dossier import Dossier
     from engine.entries import Entries
     from engine.forms import Accepted

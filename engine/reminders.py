@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import effects
-from engine.definition import HOLDER
 from engine.desk import refuse_classified
 from engine.entries import Entries
 from engine.errors import Invalid, NotPermitted
 from engine.forms import Accepted, note_text
+from engine.notation import HOLDER
 from engine.record import record, settle
 from engine.views import may_work
 

@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 
 from engine import effects
 from engine.database import execute
-from engine.definition import PROTECTIONS
 from engine.entries import Entries
 from engine.errors import Invalid, NotAvailable, NotFound, NotPermitted
 from engine.forms import Accepted, note_text
+from engine.notation import PROTECTIONS
 from engine.people import SYS, Actor
 from engine.record import record, settle
 from engine.timekeeping import term

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from engine.catalog import Catalog
-    from engine.definition import Deadline, Rule, Workflow
+    from engine.definition import Deadline, Workflow
     from engine.reading import Text
+    from engine.rulebook import Rule
 
 PARAGRAPHS: Mapping[str, str | None] = {
     "rights_process": None,

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from engine.definition import Part, Title
+from engine.notation import Part, Title
 
 
 class Place(Part):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.casework import Casework
     from engine.database import Database
     from engine.deadlines import Clock, Clockwork
-    from engine.definition import Rung
+    from engine.rulebook import Rung
 
 BATCH = 250
 PUT_OFF = timedelta(hours=1)

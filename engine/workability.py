@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Literal
 
-from engine.definition import BUILT_IN_ROLES
 from engine.desk import REQUESTS
 from engine.dossier import Attempt, HeldDuty
 from engine.effects import ACCUSED, BARRING, SUBJECT
 from engine.guards import FEWEST_HANDLERS, GUARDS
+from engine.notation import BUILT_IN_ROLES
 from engine.people import Actor
 from engine.workdays import SHANGHAI
 

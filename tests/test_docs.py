@@ -23,12 +23,14 @@ from adapters.cli import app
 from api.problems import status_of
 from engine.checking.complaints import KINDS
 from engine.checking.proof import SILENCES
-from engine.definition import Effect, Rulebook, Workflow
+from engine.consequences import Effect
+from engine.definition import Workflow
 from engine.effects import INBOX, PUBLIC_CHANNEL
 from engine.fills import FILLS
 from engine.guards import GUARDS
 from engine.loader import parse
 from engine.questionnaires import Questionnaire
+from engine.rulebook import Rulebook
 from engine.settings import Settings
 from engine.vocabularies import CONTEXT
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.casework import Casework
-    from engine.definition import Assign, Transition
+    from engine.consequences import Assign
+    from engine.definition import Transition
     from engine.dossier import Dossier
     from engine.people import PersonEntry
 

@@ -12,12 +12,13 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.checking.naming import DEADLINE_GUARDS, fields_of_guard
-from engine.definition import MONTH, UNIT
+from engine.notation import MONTH, UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from engine.definition import Spawn, Transition, Workflow
+    from engine.consequences import Spawn
+    from engine.definition import Transition, Workflow
 
 Names = frozenset[str]
 NONE: Names = frozenset()

@@ -5,27 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.definition import BUILT_IN_ROLES, HOLDER, MONTH, NUMBER, UNIT, FieldSpec
+from engine.fieldspecs import FieldSpec
+from engine.notation import BUILT_IN_ROLES, HOLDER, MONTH, NUMBER, UNIT
 from engine.roster import CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from engine.checking.complaints import Complaints
-    from engine.definition import (
-        Deadline,
-        Effect,
-        Feed,
-        Opens,
-        Rulebook,
-        Rung,
-        Spawn,
-        Tell,
-        Transition,
-        When,
-        Workflow,
-    )
+    from engine.consequences import Effect, Feed, Spawn, Tell, When
+    from engine.definition import Deadline, Opens, Transition, Workflow
     from engine.loader import Path
+    from engine.rulebook import Rulebook, Rung
 
 GUARD_FIELDS = {
     "declared": ("declarations_signed",),

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from engine.checking.configurations import Configuration, Graph
-    from engine.definition import Rulebook, Workflow
+    from engine.definition import Workflow
     from engine.errors import Finding
     from engine.loader import Document, Path
     from engine.roster import Roster
+    from engine.rulebook import Rulebook
 
 SILENCES = {
     "silent-state": (

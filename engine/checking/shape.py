@@ -5,15 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from engine.definition import ENGINE_ACTS
+from engine.notation import ENGINE_ACTS
 from engine.workdays import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from engine.checking.complaints import Complaints
-    from engine.definition import Deadline, Rung, Workflow
+    from engine.definition import Deadline, Workflow
     from engine.loader import Path
+    from engine.rulebook import Rung
     from engine.workdays import Moment, Span
 
 _ROUGH_DAYS = {

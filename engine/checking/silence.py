@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.calendars import Roll, carried
 from engine.checking.naming import fields_of_guard
-from engine.definition import BUILT_IN_ROLES, HOLDER
+from engine.notation import BUILT_IN_ROLES, HOLDER
 from engine.roster import NOBODY, People
 from engine.workdays import SHANGHAI, Moment, Span, Unit, due, monthly, point
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from engine.checking.configurations import Configuration, Step
-    from engine.definition import Rule, Rulebook, Rung, Workflow
+    from engine.definition import Workflow
     from engine.roster import Roster
+    from engine.rulebook import Rule, Rulebook, Rung
 
 IDLE = "idle"
 YEARS = 10

@@ -16,10 +16,12 @@ from engine.roster import CHAIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from engine.definition import Deadline, Quantity, Rule, Rulebook, Tell, Transition, Workflow
+    from engine.consequences import Tell
+    from engine.definition import Deadline, Transition, Workflow
     from engine.errors import Finding
     from engine.loader import Document, Path
     from engine.reading import Text
+    from engine.rulebook import Quantity, Rule, Rulebook
 
 _ENGINE_RULES = {"returns": "stall.ping_pong", "paused_in": "stall.clock_abuse"}
 _VAULT_RULES = ("vault.reveal", "vault.restrict", "vault.retain")

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
-    from engine.definition import Rulebook
     from engine.figures.periods import Period
     from engine.figures.shares import Board
     from engine.people import Office
+    from engine.rulebook import Rulebook
     from engine.service_items import ServiceRegister
 
 LOADED = "SELECT DISTINCT workflow FROM workflow_version"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.database import execute
-from engine.definition import ENGINE_ACTS
+from engine.notation import ENGINE_ACTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
-    from engine.definition import Rulebook
     from engine.figures.folding import Scope
+    from engine.rulebook import Rulebook
 
 IN_TIME = Formula("K-TIM-1", "按时办结率", "Closed with every statutory clock met", target="100 %")
 OVERDUE = Formula("K-TIM-2", "逾期率", "Closed with a limit missed")

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.calendars import Calendar
-    from engine.definition import Rulebook, Transition
+    from engine.definition import Transition
     from engine.dossier import Dossier
     from engine.machine import Bound
     from engine.people import Actor, Office
+    from engine.rulebook import Rulebook
 
 FILLS: dict[str, Fill] = {}
 

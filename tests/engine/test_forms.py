@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from engine.definition import FieldSpec, Transition, Workflow
+from engine.definition import Transition, Workflow
 from engine.errors import Invalid
+from engine.fieldspecs import FieldSpec
 from engine.forms import Accepted, accept, holds, missing, note_text
 from engine.people import Office, PersonEntry, UnitEntry
 

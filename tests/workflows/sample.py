@@ -13,8 +13,9 @@ from engine.roster import Roster
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from engine.definition import Rulebook, Workflow
+    from engine.definition import Workflow
     from engine.errors import Finding
+    from engine.rulebook import Rulebook
 
 UNITS: dict[str, str | None] = {
     "BUR": None,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from engine.definition import Quantity, Rule
     from engine.loader import Value
+    from engine.rulebook import Quantity, Rule
 
 MARKS = {
     "S": "stated in the plan",

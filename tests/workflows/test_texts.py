@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from engine import bars, casework, conversation, reminders, reveals, stalls
-from engine.definition import Act
+from engine.notation import Act
 from tests.casebook import WORKSHOP
 from workflows import HERE, catalog
 

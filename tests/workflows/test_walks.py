@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.casework import Casework
-    from engine.definition import FieldSpec
+    from engine.fieldspecs import FieldSpec
 
 WORKFLOWS = sorted(path.stem for path in HERE.glob("*.yaml") if path.stem not in {"rules", "texts"})
 STEPS = 25
