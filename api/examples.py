@@ -386,6 +386,7 @@ TRACKED = {
             "digest": NOTICE_DIGEST,
         }
     ],
+    "invitations": ["问卷2026-0123456789"],
     "reveals": [
         {
             "at": ACCEPTED_AT,

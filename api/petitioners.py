@@ -33,6 +33,7 @@ from engine.codes import code_fits, peppered
 from engine.database import execute
 from engine.desk import not_found
 from engine.errors import NotFound, TooMany
+from engine.invitations import invitations
 from engine.people import AT_DESK, PUBLIC, Actor
 from engine.recusals import Application
 from engine.reveals import told_to_petitioner
@@ -193,6 +194,7 @@ def shown(
     return {
         **view,
         "reveals": told_to_petitioner(session, dossier, words=words),
+        "invitations": [each["number"] for each in invitations(session, counter.casework, number)],
         "receipt": receipt(counter.signer, number, first["at"], bytes(first["hash"])),
     }
 

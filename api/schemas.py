@@ -455,6 +455,7 @@ class Tracked(BaseModel):
     unread: int
     letters: list[dict[str, Any]]
     reveals: list[dict[str, Any]]
+    invitations: list[str]
     rights: list[dict[str, Any]]
     receipt: SignedReceipt
 

@@ -87,7 +87,7 @@ def what_was_checked(filling: Filling) -> Mapping[str, Any]:
     }
 
 
-@fill("issue_codes", "named_units", "signal", "complaint")
+@fill("issue_codes", "named_units", "unit_signals", "signal", "complaint")
 def how_it_is_coded(filling: Filling) -> Mapping[str, Any]:
     """Options as issue codes (domain 5.3); each unit named beside one, with the kinds of conduct.
 
@@ -100,17 +100,23 @@ def how_it_is_coded(filling: Filling) -> Mapping[str, Any]:
     chosen = list(asked.chosen(answers))
     issues = [option.issue for _, option in chosen if option.issue]
     kinds_by_unit: dict[str, list[str]] = {}
+    said_of_unit: dict[str, list[str]] = {}
     for question, option in chosen:
         words = str(answers[question.id].get("follow_up") or "")
         if option.issue:
             for unit in _units_in(filling, words):
                 kinds_by_unit.setdefault(unit, []).extend(option.kinds)
+                said_of_unit.setdefault(unit, []).append(option.text)
     agreed = filling.held.get("contact_agreed") is True
     return {
         "issue_codes": list(dict.fromkeys(issues)) or ["none"],
         "named_units": [
             {"respondent": unit, "categories": ",".join(dict.fromkeys(kinds))}
             for unit, kinds in kinds_by_unit.items()
+        ],
+        "unit_signals": [
+            {"about_unit": unit, "scope": f"问卷反映:{'、'.join(said)}"}
+            for unit, said in said_of_unit.items()
         ],
         "signal": ("grievance" if agreed else "analysis") if kinds_by_unit else "none",
         "complaint": _in_words(asked, answers) if kinds_by_unit and agreed else None,

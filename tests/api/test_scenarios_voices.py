@@ -215,6 +215,7 @@ def test_an_invitation_is_met_where_its_matter_is(desk: Desk) -> None:
     assert "code" not in begun.json()
     me, stranger = enter(desk, mine), enter(desk, other)
     assert desk.client.get(f"{API}/portal/questionnaires", headers=stranger).json()["items"] == []
+    assert desk.client.get(f"{API}/portal/item", headers=me).json()["invitations"] == [number]
     (asked,) = desk.client.get(f"{API}/portal/questionnaires", headers=me).json()["items"]
     assert asked["number"] == number
     assert asked["open_until"]

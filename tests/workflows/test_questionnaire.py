@@ -168,6 +168,9 @@ def test_options_become_issue_codes_and_named_units_signals(book: Casebook) -> N
     assert data["issue_codes"] == ["not_handled", "rough", "unlawful_charges"]
     assert data["named_units"] == [{"respondent": "BR1", "categories": "M01,M06,M03,M04"}]
     assert data["signal"] == "analysis"
+    (analysis,) = book.children(number, "analysis")
+    assert (analysis["data"]["about_unit"], analysis["data"]["trigger"]) == ("BR1", "survey")
+    assert "应当办理而不办理" in analysis["data"]["scope"]
     assert book.children(number, "grievance") == []
 
 

@@ -189,6 +189,18 @@ def test_what_is_still_bad_is_mended_again(book: Casebook) -> None:
     assert len(book.children(number, "misconduct")) == 1
 
 
+def test_who_is_still_angry_may_be_counselled(book: Casebook) -> None:
+    """By choice of whoever closes it; the counsellor gets the contact, and no name stands anywhere."""
+    number = verified(book, **NAMED)
+    book.go(number, "explain", "branch1_head", explanation_no_legal_basis="法律未规定")
+    book.go(number, "follow_up", "revisitor", second_satisfaction="very_dissatisfied")
+    given: dict[str, Any] = {"follow_ups": ["counselling"], "risk_level": "normal"}
+    book.go(number, "close", "branch1_head", **given)
+    (counselling,) = book.children(number, "counselling")
+    assert counselling["data"]["person_ref"] == number
+    assert book.personal(counselling["number"])["contact"] == NAMED["contact"]
+
+
 def test_who_handled_it_does_not_follow_it_up(book: Casebook) -> None:
     """The head who explained is no revisitor, and the revisitor is none of the unit's."""
     number = verified(book)
