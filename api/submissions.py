@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from api.counter import IdempotencyKey, Process, answered, asked, sent
+from api.counter import Counter, IdempotencyKey, Process, answered, asked, sent
 from api.forms import PublicAct, PublicRecusal, Submission, Tracking
 from api.petitioners import admit, at_hand, let_in, shown, use_right, want_recusal
 from api.schemas import Receipt, Tracked
 from engine.answers import Given
 from engine.codes import derive_code, hash_code, peppered
+from engine.errors import Invalid
 from engine.signatures import receipt
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def submit(
     where to get a challenge; sent again with its solution, the submission is taken.
     """
     admit(counter, request, form.altcha)
+    _demand_its_channel(counter, form)
 
     def begin(session: Session) -> Given:
         nonce = secrets.token_bytes(NONCE_BYTES)
@@ -74,6 +76,15 @@ def submit(
         ),
     }
     return sent(Given(201, orjson.dumps(answer)))
+
+
+def _demand_its_channel(counter: Counter, form: Submission) -> None:
+    """A rating comes from a window, a grievance does not. Raises Invalid, NotFound."""
+    fields = counter.casework.catalog.named(form.workflow).workflow.fields.values()
+    for spec in fields:
+        if spec.derived == "channel" and form.channel not in spec.choices:
+            ways = ", ".join(spec.choices)
+            raise Invalid([("/channel", f"应从下列各项中选择 (choose from): {ways}")])
 
 
 @router.post("/submissions/track", response_model=Tracked, summary="Follow a submission")

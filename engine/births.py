@@ -96,7 +96,7 @@ def begin(
     item_id, family = ids
     role = birth.acting_as or _submitting_role(house.office, actor, variant)
     received_at = birth.received_at or house.now
-    derived = _derived(bound, birth, received_at, public=actor.kind == "public")
+    derived = _derived(bound, birth, received_at)
     data = {**{name: v for name, v in birth.data.items() if name not in derived}}
     if fill := bound.fill_of(variant):
         given = accept(workflow, variant, data, derived, house.office, demand=False)
@@ -290,13 +290,10 @@ def _submitting_role(office: Office, actor: Actor, variant: Transition) -> str:
     )
 
 
-def _derived(bound: Bound, birth: Birth, received_at: datetime, *, public: bool) -> dict[str, Any]:
+def _derived(bound: Bound, birth: Birth, received_at: datetime) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, spec in bound.workflow.fields.items():
         if spec.derived == "channel":
-            if public and birth.channel not in spec.choices:
-                ways = ", ".join(spec.choices)
-                raise Invalid([("/channel", f"应从下列各项中选择 (choose from): {ways}")])
             found[name] = birth.channel
         elif spec.derived == "received_at":
             found[name] = received_at.isoformat()

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 
     from httpx import Response
 
-BEGUN_BY_THE_PUBLIC = ("grievance", "mediation")
+BEGUN_BY_THE_PUBLIC = ("grievance", "mediation", "review")
+SECRET = ("contact", "identity", "transactionref")
+"""What the canaries of identities hold."""
 CONTACTS = ("contact", "respondent_contact", "representative_1", "representative_2")
 
 
@@ -155,7 +157,7 @@ class Sky:
             for form in (word.encode(), base64.b64encode(word.encode())[:-4])
             if form in said
         }
-        identities = {word for word in self.planted if "contact" in word or "identity" in word}
+        identities = {word for word in self.planted if any(part in word for part in SECRET)}
         for account, path, body in self.answers:
             reads = path.startswith("GET") and account in READERS
             shown = path.startswith("GET") and "/reveals/" in path and account in READERS
@@ -290,6 +292,18 @@ def mediation(sky: Sky) -> dict[str, str]:
     return receipt
 
 
+def rating(sky: Sky) -> dict[str, str]:
+    """A bad rating, verified and answered."""
+    names: Mapping[str, None] = dict.fromkeys(("comment", "contact", "transaction_ref"))
+    data = {"level": "dissatisfied", "item_code": "GTDJ-01", **sky.put("review", **names)}
+    form = {"workflow": "review", "channel": "hall", "data": data}
+    receipt: dict[str, str] = sky.public("/submissions", form)
+    number = receipt["number"]
+    sky.move("branch1_head", number, "verify_with_rater", contact_log="已联系", facts="材料不全")
+    sky.move("branch1_head", number, "explain", explanation_no_legal_basis="法律未规定")
+    return receipt
+
+
 def revealed(sky: Sky, number: str) -> None:
     """The contact of a grievance asked for, granted and seen."""
     ask = {"reason": "须当面核实收款收据"}
@@ -345,6 +359,7 @@ def test_nothing_personal_is_found_where_it_does_not_belong(sky: Sky) -> None:
     told = grievance(sky)
     withdrawn(sky)
     settled = mediation(sky)
+    rated = rating(sky)
     catalog = sky.desk.app.state.counter.casework.catalog
     for name in BEGUN_BY_THE_PUBLIC:
         fields = catalog.named(name).workflow.fields.items()
@@ -358,10 +373,10 @@ def test_nothing_personal_is_found_where_it_does_not_belong(sky: Sky) -> None:
     assert begun == {*BEGUN_BY_THE_PUBLIC}
     revealed(sky, told["number"])
     refused(sky)
-    for receipt in (told, settled):
+    for receipt in (told, settled, rated):
         sky.public("/submissions/track", receipt)
     posted(sky)
-    looked_at(sky, [told["number"], settled["number"]])
+    looked_at(sky, [told["number"], settled["number"], rated["number"]])
     assert sky.leaks() == set()
     keys = [path.read_bytes() for path in (sky.home / "keys").iterdir()]
     assert len(keys) > 1, "a month's and that of the duplicates at least"

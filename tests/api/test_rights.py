@@ -187,10 +187,11 @@ def test_every_act_of_the_public_can_be_reached(desk: Desk) -> None:
         if "public" in bound.workflow.transitions["submit"][0].by:
             acts = {act["transition"] for act in told.json()["acts"]}
             assert acts == moves - {"submit"}
-            assert acts
         else:
             assert told.status_code == 404
-            assert not moves, name
+            fields = bound.workflow.fields.values()
+            met = any(spec.type == "answers" for spec in fields)  # /portal/questionnaires
+            assert met or not moves, name
 
 
 def test_the_engine_sends_only_texts_there_are(desk: Desk) -> None:
