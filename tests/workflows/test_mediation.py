@@ -124,6 +124,8 @@ def test_an_agreement_on_the_spot_is_written_down_unless_waived(book: Casebook) 
     book.go(number, "follow_up", "mediator", day(6), **told)
     done = book.go(number, "performed", "mediator", day(8), performed_at=day(7).isoformat())
     assert done.state == "closed"
+    asked = [row["data"]["party"] for row in book.children(number, "questionnaire")]
+    assert asked == ["petitioner", "respondent"]
 
 
 def test_there_are_seven_grounds_to_refuse_and_eight_to_end_and_no_others() -> None:

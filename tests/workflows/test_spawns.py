@@ -32,6 +32,7 @@ SPAWNS: set[tuple[str, str, str, bool]] = {
     ("grievance", "split_consumer_part", "mediation", LOOSE),
     ("grievance", "decide", "rectification", LOOSE),
     ("grievance", "close", "revisit", LOOSE),
+    ("grievance", "close", "questionnaire", LOOSE),
     ("grievance", "close", "counselling", LOOSE),  # not supported
     ("grievance", "ask_counselling", "counselling", LOOSE),
     ("misconduct", "refer", "referral", MANDATORY),
@@ -42,6 +43,8 @@ SPAWNS: set[tuple[str, str, str, bool]] = {
     ("mediation", "ask_again", "misconduct", LOOSE),
     ("mediation", "report_misconduct", "misconduct", LOOSE),
     ("mediation", "performed", "revisit", LOOSE),
+    ("mediation", "performed", "questionnaire", LOOSE),  # one for each party
+    ("mediation", "close", "questionnaire", LOOSE),
     ("mediation", "not_performed", "counselling", LOOSE),
     ("mediation", "close", "counselling", LOOSE),
     ("revisit_campaign", "launch", "revisit", MANDATORY),
@@ -51,6 +54,7 @@ SPAWNS: set[tuple[str, str, str, bool]] = {
     ("revisit", "analyse", "misconduct", MANDATORY),
     ("revisit", "analyse", "rectification", LOOSE),
     ("revisit", "analyse", "counselling", LOOSE),
+    ("revisit", "analyse", "questionnaire", LOOSE),
     ("revisit", "analyse", "guidance", LOOSE),
     ("revisit", "analyse", "grievance", LOOSE),
 }
