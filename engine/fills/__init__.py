@@ -4,7 +4,17 @@ A function stands in a module of this package beside its kin and registers itsel
 module is imported here.
 """
 
-from engine.fills import disputes, revisits, voices, works
+from engine.fills import clusters, disputes, revisits, voices, works
 from engine.fills.filling import FILLS, Filling, fill, filled
 
-__all__ = ["FILLS", "Filling", "disputes", "fill", "filled", "revisits", "voices", "works"]
+__all__ = [
+    "FILLS",
+    "Filling",
+    "clusters",
+    "disputes",
+    "fill",
+    "filled",
+    "revisits",
+    "voices",
+    "works",
+]

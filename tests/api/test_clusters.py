@@ -73,6 +73,7 @@ def test_six_grievances_lead_to_a_plan_that_is_evaluated(desk: Desk) -> None:
     (mend,) = desk.look("law_hub", "/items", workflow="rectification").json()["items"]
     moved = desk.move("law_hub", plan, "evaluate", COMPARED)
     assert moved["state"] == "evaluating"
+    assert (moved["data"]["complaints_before"], moved["data"]["complaints_after"]) == (6, 6)
     letters = desk.look("law_hub", f"/items/{plan}/documents").json()["items"]
     assert {"special_plan", "evaluation_report"} <= {letter["template"] for letter in letters}
     desk.move("deputy", mend["number"], "cancel", {"reason": "并入台账"})
