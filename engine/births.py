@@ -18,7 +18,7 @@ from engine.fills.filling import Filling, filled
 from engine.forms import Accepted, accept, refuse_identities
 from engine.journal import birth_digest
 from engine.marks import bare
-from engine.notation import PROTECTIONS
+from engine.notation import OWN_FAMILY, PROTECTIONS
 from engine.people import SYS, Actor, Office
 from engine.record import add_duties, due_at, end_duties, record
 from engine.walls import principal_of, stand_for
@@ -60,6 +60,7 @@ class Birth:
     parent: Dossier | None = None
     mandatory: bool = False
     duties: Sequence[HeldDuty] = ()  # what the family it joins bears already
+    barred: Sequence[int] = ()  # people who stay out of it from the first
     hidden_with_parent: bool = False  # as sealed as its parent, and from the same unit's people
     acting_as: str | None = None  # where a verb lets somebody begin what no role may begin
     received_at: datetime | None = None
@@ -150,7 +151,9 @@ def begin(
     end_duties(dossier, variant, accepted)
     record(entries, dossier, "submit", actor, role, accepted.plain, accepted, "")
     dossier.revision = 1
-    add_duties(entries, dossier, effects.duties_of(dossier, variant, actor, role, accepted))
+    kept_out = [effects.barring(dossier, person) for person in birth.barred]
+    own = effects.duties_of(dossier, variant, actor, role, accepted)
+    add_duties(entries, dossier, [*kept_out, *own])
     turn = desk.clockwork(bound, house.calendar).turn(
         [],
         "submit",
@@ -229,6 +232,8 @@ def families_of(
     family nor fail, or a number tried would tell whether it exists.
     """
     name = bound.workflow.family
+    if name == OWN_FAMILY:
+        return [None] * len(births)
     if name is None:
         return [birth.parent.family_id if birth.parent else None for birth in births]
     numbers = [str(birth.data.get(name, "")) for birth in births]

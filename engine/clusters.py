@@ -14,9 +14,10 @@ from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from engine.births import Birth
 from engine.database import execute, passing
 from engine.enquiries import names_officer
-from engine.errors import NotPermitted
+from engine.errors import BanjieError, NotPermitted
 from engine.paging import Page, Search, last_number
 from engine.people import SYS
 from engine.sight import sight
@@ -128,6 +129,10 @@ SELECT i.id, i.number, i.workflow, i.state, i.received_at, m.cluster
 FROM cluster_member m JOIN item i ON i.id = m.member_id
 WHERE m.item_id = %s AND i.id = ANY(%s) ORDER BY i.id
 """
+BARRED = """
+SELECT DISTINCT u.person_id FROM item i JOIN item_duty u ON u.family_id = i.family_id
+WHERE i.id = ANY(%s) AND u.duty IN ('accused', 'recused') AND u.ended_at IS NULL ORDER BY 1
+"""
 KEEP = """
 INSERT INTO cluster_member (item_id, member_id, cluster)
 SELECT %s, member, %s FROM unnest(%s::bigint[]) AS member
@@ -206,17 +211,30 @@ def tally(session: Session, casework: Casework) -> list[str]:
             continue
         try:
             with session.begin_nested():
-                born = casework.submit(
-                    session, cluster.workflow, SYS, cluster.data, channel="spawn", at=house.now
-                )
-                execute(session, KEEP, (born.id, cluster.key, cluster.members))
+                begun.append(_begin(session, casework, cluster, house.now))
         except Exception as error:
             if passing(error):
                 raise
             tell("tally.failed", **told_of(error))
-            continue
-        begun.append(born.number)
     return begun
+
+
+def _begin(session: Session, casework: Casework, cluster: Cluster, now: datetime) -> str:
+    birth = Birth(cluster.data, channel="spawn", barred=_concerned(session, cluster))
+    (born,) = casework.submit_many(session, cluster.workflow, SYS, [birth], at=now)
+    if isinstance(born, BanjieError):
+        raise born
+    execute(session, KEEP, (born.id, cluster.key, cluster.members))
+    return born.number
+
+
+def _concerned(session: Session, cluster: Cluster) -> list[int]:
+    """Who is barred from any item that was counted: whoever read the count and then the shorter list
+    would know that there is one about him. He hears nothing of the analysis at all.
+    """
+    if cluster.workflow != ANALYSIS:
+        return []
+    return [row["person_id"] for row in execute(session, BARRED, (cluster.members,))]
 
 
 def _counts(casework: Casework) -> bool:

@@ -147,7 +147,7 @@ class Workflow(Part):
     sealed: bool = False  # seen only by those who hold it, approve it, or keep it
     protection: Protection = "confidential"  # how identities are kept unless more is asked for
     subject: str | None = None  # the unit field whose people are shut out
-    family: str | None = None  # the item field whose family this item joins
+    family: str | None = None  # the item field whose family this item joins, or `own`
     home: Home = Home()
     opens: Opens | None = None
     once: Once | None = None

@@ -11,6 +11,8 @@ from engine.workdays import Moment, Span
 BUILT_IN_ROLES = frozenset({"public", "sys"})
 ABUSE_LADDER = "abuse"
 """What ping-pong and every abuse of a clock climb, in the rules or in the workflow's own ladders."""
+OWN_FAMILY = "own"
+"""As `family`: items of this workflow are a matter of their own, whoever spawned them."""
 HOLDER = "holder"
 """In a `tell`: whoever can move the item on from where it stands."""
 NUMBER = "number"

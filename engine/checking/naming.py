@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.fieldspecs import FieldSpec
-from engine.notation import BUILT_IN_ROLES, HOLDER, MONTH, NUMBER, UNIT
+from engine.notation import BUILT_IN_ROLES, HOLDER, MONTH, NUMBER, OWN_FAMILY, UNIT
 from engine.roster import CHAIN
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ class _Names:
         workflow = self.workflow
         if workflow.subject is not None:
             self._field(("subject",), workflow.subject, "unit")
-        if workflow.family is not None:
+        if workflow.family is not None and workflow.family != OWN_FAMILY:
             self._field(("family",), workflow.family, "item")
         for key, name in (("field", workflow.home.field), ("or_field", workflow.home.or_field)):
             if name is not None:

@@ -11,6 +11,7 @@ import pytest
 from engine import clusters
 from engine.errors import NotPermitted
 from engine.people import PUBLIC
+from engine.verification import spot_check
 from tests.casebook import Casebook, furnished, opened
 from workflows import catalog
 
@@ -184,6 +185,7 @@ def test_two_about_one_officer_go_to_the_liaison_and_to_no_list(book: Casebook) 
     )
     next_day(book)
     assert clusters.tally_daily(book.database, book.casework) == 0
+    assert list(spot_check(book.database, book.casework.catalog)) == []
 
 
 def test_everything_since_2021_is_looked_at_once(book: Casebook) -> None:
