@@ -157,6 +157,21 @@ def test_three_people_about_one_day_are_one_matter(book: Casebook) -> None:
     assert [(each["trigger"], each["about_unit"]) for each in analyses(book)] == [("matter", "BR1")]
 
 
+def test_three_bad_ratings_of_one_window_begin_an_analysis(book: Casebook) -> None:
+    """For the window, and for the service item; good ratings and default ones do not count."""
+    clusters.tally_daily(book.database, book.casework)
+    at = now(book)
+    window = {"item_code": "GTDJ-01", "window_or_channel": "BR1-01"}
+    for level in ("very_dissatisfied", "dissatisfied", "satisfied", "very_dissatisfied"):
+        book.submit("review", PUBLIC, at, {"level": level, **window})
+    next_day(book)
+    assert clusters.tally_daily(book.database, book.casework) == 2
+    found = analyses(book)
+    assert {(each["trigger"], each["about_unit"]) for each in found} == {("reviews", "BR1")}
+    assert {each["topics"][0] for each in found} == {"GTDJ-01", "BR1-01"}
+    assert all(each["counts"] == [{"measure": "差评件数", "figure": "3"}] for each in found)
+
+
 def test_two_about_one_officer_go_to_the_liaison_and_to_no_list(book: Casebook) -> None:
     """A sealed candidate that the liaison is told of; no analysis, and nothing for the officer."""
     clusters.tally_daily(book.database, book.casework)
