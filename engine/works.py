@@ -78,10 +78,15 @@ def level_fits(attempt: Attempt, _: str) -> str | None:
 
 @guard
 def month_named(attempt: Attempt, _: str) -> str | None:
-    """A month as it is written: 2026-09."""
-    if _MONTH.fullmatch(str(attempt.known.get("month") or "")):
-        return None
-    return "月份应写作 2026-09。Write the month like 2026-09."
+    """A month as it is written, 2026-09, that has begun: a list closed ahead of its time would leave
+    out what ends until then.
+    """
+    month = str(attempt.known.get("month") or "")
+    if not _MONTH.fullmatch(month):
+        return "月份应写作 2026-09。Write the month like 2026-09."
+    if month > f"{attempt.dossier.today:%Y-%m}":
+        return "该月尚未开始,不能提前立项。That month has not begun; wait for it."
+    return None
 
 
 @guard

@@ -50,6 +50,13 @@ WHERE i.unit_id = %(unit)s AND i.closed_at IS NOT NULL AND NOT i.sealed
 ORDER BY i.number
 """
 """Closed cases of a unit that nobody was asked about yet."""
+LISTS = """
+SELECT d.data ->> 'month' AS month,
+  CASE i.state WHEN 'cancelled' THEN '' ELSE coalesce(d.data ->> 'population', '') END AS population
+FROM item i JOIN item_data d ON d.item_id = i.id
+WHERE i.workflow = %s AND i.unit_id = %s AND i.id <> %s
+"""
+"""What a unit's other campaigns drew from; a cancelled one asked nobody."""
 VISITS = """
 SELECT w.data ->> 'case' AS number, v.state FROM item v JOIN item_data w ON w.item_id = v.id
 WHERE v.parent_id = %s AND v.workflow = 'revisit'
@@ -178,7 +185,8 @@ def _closed(
     filling: Filling, dossier: Dossier, policy: RevisitPolicy, month: date
 ) -> Iterator[tuple[Mapping[str, Any], str]]:
     """The closed cases of the unit with their strata: from the policy's first day to the end of the
-    month before; what ended in that month is recent, the rest backlog.
+    month before. What ended in that month is recent, and what ended since the first list of all and
+    was on none yet: whoever registers late, or has a list cancelled, gains nothing. The rest is backlog.
     """
     unit = filling.office.unit_named(str(dossier.data["unit"]))
     pairs = [(name, state) for name, states in policy.cases.items() for state in states]
@@ -187,7 +195,13 @@ def _closed(
         "workflows": [name for name, _ in pairs],
         "states": [state for _, state in pairs],
     }
-    last_month = (month - timedelta(days=1)).replace(day=1)
+    last_month = _month_before(month)
+    lists = execute(
+        filling.session, LISTS, (dossier.workflow.workflow, values["unit"], dossier.id)
+    ).fetchall()
+    firsts = [_month_before(date.fromisoformat(f"{each['month']}-01")) for each in lists]
+    since = min([*firsts, last_month])
+    seen = {case.number for each in lists for case in read(each["population"])}
     for row in execute(filling.session, CLOSED, values):
         data = row["data"]
         if data.get("named_or_anonymous") == "anonymous":
@@ -195,8 +209,14 @@ def _closed(
         own = data.get("closed_on")
         day = date.fromisoformat(own) if own else row["closed_at"].astimezone(SHANGHAI).date()
         if policy.since <= day < month:
-            when = RECENT if day >= last_month else BACKLOG
+            new = day >= last_month or (day >= since and row["number"] not in seen)
+            when = RECENT if new else BACKLOG
             yield row, f"{_kind(row)}.{when}"
+
+
+def _month_before(month: date) -> date:
+    """The first day of the month before."""
+    return (month - timedelta(days=1)).replace(day=1)
 
 
 def _kind(row: Mapping[str, Any]) -> str:

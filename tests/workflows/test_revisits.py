@@ -141,7 +141,7 @@ def test_only_what_may_be_asked_about_is_drawn_from(book: Casebook) -> None:
     register(book, 1, closed_on="2026-03-01")
     (struck,) = register(book, 1, procedure="ordinary")
     book.go(struck, "reopen", "law_hub", reason="重复登记")
-    book.go(struck, "strike", "branch1_head", reason="重复登记")
+    book.go(struck, "strike", "deputy", reason="重复登记")
     (visited,) = register(book, 1, procedure="ordinary")
     book.submit("revisit", "law_hub", data={"case": visited})
     number = campaign(book)

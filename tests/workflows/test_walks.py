@@ -135,7 +135,7 @@ class Walk:
             "answers": lambda: dice.choice([ANSWERS, {"Q1": {"chosen": [1, 4]}}, {"Q4": "有"}]),
         }
         if "2026-09" in spec.title_en:
-            return f"2026-{dice.randint(1, 12):02d}"
+            return f"2026-{dice.randint(1, 3):02d}"  # none that has not begun
         if spec.title_en.startswith("Closed on"):
             return earlier.date().isoformat()
         return some.get(spec.type, lambda: dice.choice(WORDS))()

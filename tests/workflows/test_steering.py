@@ -1,0 +1,78 @@
+"""Nobody steers who is asked: neither by the month, nor by what is registered, corrected or begun by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.errors import GuardRefused, NotPermitted
+from tests.casebook import day
+from tests.workflows.test_revisits import campaign, register
+
+if TYPE_CHECKING:
+    from tests.casebook import Casebook
+
+APRIL = day(30)
+
+
+def listed(book: Casebook, number: str) -> dict[str, str]:
+    """The cases of a list that was closed, with their strata."""
+    lines = book.item(number)["data"]["population"].splitlines()
+    return {line.split(" ")[0]: line.split(" ")[1] for line in lines}
+
+
+@pytest.mark.parametrize("workflow", ["revisit_campaign", "monthly_report"])
+def test_no_month_is_begun_before_it_is_there(book: Casebook, workflow: str) -> None:
+    """A list closed months ahead would never hold what ends until then."""
+    with pytest.raises(GuardRefused) as refused:
+        book.submit(workflow, "law_hub", data={"unit": "BR1", "month": "2026-04"})
+    assert refused.value.members["guard"] == "month_named"
+    assert book.submit(workflow, "law_hub", data={"unit": "BR1", "month": "2026-02"})
+
+
+def test_a_unit_takes_no_case_of_its_own_off_the_list(book: Casebook) -> None:
+    """By a visit its head begins by hand, or by having a colleague's case struck out or put right."""
+    (case,) = register(book, procedure="ordinary")
+    with pytest.raises(NotPermitted):
+        book.submit("revisit", "branch1_head", data={"case": case, "revisit_unit": "BR1"})
+    book.go(case, "reopen", "reporter", reason="重复登记")
+    for act in ("strike", "register"):
+        with pytest.raises(NotPermitted):
+            book.go(case, act, "branch1_head", reason="重复登记", closed_on="2019-01-01")
+    book.go(case, "register", "law_hub")
+    number = campaign(book)
+    book.go(number, "close_list", "branch1_head")
+    assert [*listed(book, number)] == [case]
+
+
+def test_a_case_registered_after_its_month_was_drawn_is_drawn_as_a_new_one(book: Casebook) -> None:
+    """Kept back until the list is closed it does not sink into the backlog, of which few are drawn."""
+    (early,) = register(book, procedure="ordinary")
+    first = campaign(book)
+    book.go(first, "close_list", "reporter")
+    assert listed(book, first) == {early: "penalty.ordinary.recent"}
+    (late,) = register(book, procedure="ordinary")
+    (old,) = register(book, procedure="ordinary", closed_on="2025-12-31")
+    second = book.submit(
+        "revisit_campaign", "law_hub", APRIL, data={"unit": "BR1", "month": "2026-04"}
+    ).number
+    book.go(second, "close_list", "reporter", APRIL)
+    assert listed(book, second) == {
+        early: "penalty.ordinary.backlog",
+        late: "penalty.ordinary.recent",
+        old: "penalty.ordinary.backlog",  # from before the first draw of all
+    }
+
+
+def test_what_a_cancelled_campaign_had_drawn_is_drawn_as_new_again(book: Casebook) -> None:
+    """A sample that pleases nobody is not got rid of by cancelling it."""
+    (case,) = register(book, procedure="ordinary")
+    first = campaign(book)
+    book.go(first, "close_list", "reporter")
+    book.go(first, "cancel", "deputy", reason="人手不足")
+    second = book.submit(
+        "revisit_campaign", "law_hub", APRIL, data={"unit": "BR1", "month": "2026-04"}
+    ).number
+    book.go(second, "close_list", "reporter", APRIL)
+    assert listed(book, second) == {case: "penalty.ordinary.recent"}
