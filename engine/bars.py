@@ -41,6 +41,10 @@ CLEAR = """
 UPDATE item_duty SET ended_at = %s WHERE ended_at IS NULL AND family_id = %s
 AND person_id = ANY(%s) AND duty IN ('accused', 'recused')
 """
+COUNTED = """
+SELECT DISTINCT a.id FROM item i JOIN cluster_member m ON m.member_id = i.id
+JOIN item a ON a.id = m.item_id WHERE i.family_id = %s AND NOT a.sealed ORDER BY a.id
+"""
 HOLDER_GONE = "holder_gone"
 RECUSAL_OUTCOME = "recusal_outcome"
 RECUSAL_DECIDED = "recusal_decided"
@@ -135,6 +139,13 @@ def unheeded(dossier: Dossier) -> list[int]:
         else:
             found += [person] if other in accused else []
     return [person for person in dict.fromkeys(found) if person not in dossier.barred]
+
+
+def counted_in(dossier: Dossier) -> list[int]:
+    """The analyses that items of this family were counted for: whoever is barred here would learn from
+    the count that there is one more than they may know of, so they are barred there, too.
+    """
+    return [row["id"] for row in execute(dossier.session, COUNTED, (dossier.family_id,))]
 
 
 def _decided(kin: Dossier) -> bool:

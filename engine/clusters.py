@@ -112,7 +112,7 @@ BASE = f"""{_COMPLAINTS}
 SELECT c.unit, k.code, count(*) AS n, array_agg(c.id ORDER BY c.id) AS members
 FROM complaint c CROSS JOIN LATERAL jsonb_array_elements_text(c.codes) AS k(code)
 WHERE c.received_at < %(until)s AND NOT EXISTS (
-  SELECT FROM cluster_member m WHERE m.cluster = 'base')
+  SELECT FROM cluster_member m WHERE m.cluster = 'base' OR m.cluster LIKE 'base:%%')
 GROUP BY 1, 2 ORDER BY n DESC, 1, 2
 """  # noqa: S608 - constants of this file
 
@@ -246,7 +246,7 @@ def _clusters(session: Session, casework: Casework, house: House) -> Iterator[Cl
     terms = _Terms(casework.catalog.rulebook, house.now)
     kinds = casework.catalog.named(COMPLAINT).workflow.fields["categories"].choices
     units = {unit.code: unit.name for unit in house.office.units.values()}
-    yield from _base(session, terms, kinds, units)
+    yield from _base(session, casework, terms, house, kinds)
     yield from _category_units(session, terms, kinds, units)
     yield from _matters(session, terms, kinds, units)
     yield from _reviews(session, terms, house, units)
@@ -308,7 +308,7 @@ def _category_units(
                 terms,
                 "category_unit" if many >= least else "surge",
                 row,
-                scope=f"{unit}:{kind},{terms.span('anl.window')}内{many}件",
+                scope=f"{unit}:{kind}",
                 counts={
                     "窗口期内件数": many,
                     f"此前{months}个月月均": round(row["before"] / months, 1),
@@ -334,7 +334,7 @@ def _matters(
                 terms,
                 "matter",
                 row,
-                scope=f"{unit}:{row['happened_on']} {kind},{row['people']}人反映",
+                scope=f"{unit}:{row['happened_on']} {kind}",
                 counts={"件数": len(row["members"]), "反映人数": row["people"]},
                 query=(
                     f"投诉举报,被投诉单位 {row['unit']},类别 {row['code']},发生于 {row['happened_on']},"
@@ -361,7 +361,7 @@ def _reviews(
                 terms,
                 "reviews",
                 row,
-                scope=f"{units[row['unit']]}:{place},差评{len(row['members'])}件",
+                scope=f"{units[row['unit']]}:{place},差评",
                 counts={"差评件数": len(row["members"])},
                 query=(
                     f"好差评,责任单位 {row['unit']},窗口或者事项 {place},不满意、非常不满意,"
@@ -374,7 +374,7 @@ def _reviews(
 
 
 def _base(
-    session: Session, terms: _Terms, kinds: Mapping[str, str], units: Mapping[str, str]
+    session: Session, casework: Casework, terms: _Terms, house: House, kinds: Mapping[str, str]
 ) -> Iterator[Cluster]:
     """Once, what an office brings with it from before its first count, and older than the window
     that is counted every day.
@@ -384,23 +384,55 @@ def _base(
     until = row["day"] or terms.began(session, "anl.window").date()
     asked = {"since": since, "now": terms.now, "until": until}
     rows = execute(session, BASE, asked).fetchall()
+    units = {unit.code: unit.name for unit in house.office.units.values()}
     members = sorted({member for row in rows for member in row["members"]})
     if len(members) < terms.least("anl.category_unit"):
         return
-    counts = {f"{units[r['unit']]} {kinds.get(r['code'], r['code'])}": r["n"] for r in rows}
-    yield Cluster(
-        "base",
-        members,
-        {
-            "scope": f"{since}以来投诉举报的全面梳理,共{len(members)}件",
+    own = _units_of_readers(casework, house)
+    for unit in (None, *dict.fromkeys(row["unit"] for row in rows if row["unit"] in own)):
+        mine = [row for row in rows if (row["unit"] if row["unit"] in own else None) == unit]
+        if not mine:
+            continue
+        key = f"base:{unit}" if unit else "base"
+        members = sorted({member for row in mine for member in row["members"]})
+        kind_of = {row["code"]: kinds.get(row["code"], row["code"]) for row in mine}
+        data: dict[str, Any] = {
+            "scope": f"{since}以来投诉举报的全面梳理" + (f":{units[unit]}" if unit else ""),
             "trigger": "base",
-            "cluster": "base",
-            "counts": [{"measure": name, "figure": str(n)} for name, n in counts.items()],
+            "cluster": key,
+            "counts": [
+                {
+                    "measure": f"{units[row['unit']]} {kind_of[row['code']]}",
+                    "figure": str(row["n"]),
+                }
+                for row in mine
+            ],
             "query": f"投诉举报,接收于 {since} 至 {until}(首次计数的窗口期之前),按被投诉单位和类别计数",
             "period_from": since.isoformat(),
-            "topics": list(dict.fromkeys(kinds.get(r["code"], r["code"]) for r in rows)),
-            "data_snapshot_id": _snapshot("base", members),
-        },
+            "topics": [*dict.fromkeys(kind_of.values())],
+            "data_snapshot_id": _snapshot(key, members),
+        }
+        yield Cluster(key, members, data | ({"about_unit": unit} if unit else {}))
+
+
+def _units_of_readers(casework: Casework, house: House) -> frozenset[str]:
+    """The units of those who read what is counted, by code: nobody counts complaints of their own unit,
+    so each of these has an analysis of its own.
+    """
+    workflow, office = casework.catalog.named(ANALYSIS).workflow, house.office
+    home = office.unit_named(workflow.home.unit or "")
+    today = house.now.astimezone(SHANGHAI).date()
+    readers = (
+        person
+        for person in office.people
+        if home and any(office.stands_in(person, r, home.id, today) for r in workflow.watchers())
+    )
+    return frozenset(
+        office.units[unit].code
+        for person in readers
+        for own in office.units_of(person)
+        for unit in office.above(own)
+        if unit != office.root
     )
 
 

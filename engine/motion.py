@@ -211,6 +211,8 @@ class Motion(Desk):
         for needless in bars.follow(self, dossier, actor):
             request = self.held(dossier.session, needless, dossier.now)
             self._move(request, "lapse", SYS, {})
+        for counted in bars.counted_in(dossier):
+            bars.recuse(self.held(dossier.session, counted, dossier.now), dossier.barred)
 
     def _decide_recusal(self, request: Dossier, recuse: Recuse, actor: Actor) -> None:
         """Carry a decision on a recusal application into the family of what it is about."""

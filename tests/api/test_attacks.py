@@ -96,18 +96,18 @@ def test_naming_a_hidden_case_is_no_way_to_learn_of_it(desk: Desk) -> None:
     """A revisit that names a case its author may not see stays outside the family of that case: the
     answer is that for a case this office never had, and nobody in it gets a duty.
     """
-    number = _assigned(desk, subject_officers_or_unknown=["branch1_head"])
+    number = _assigned(desk, subject_officers_or_unknown=["law_hub2"])
     family = desk.one("SELECT family_id FROM item WHERE number = %s", number)
     before = desk.one("SELECT count(*) FROM item_duty WHERE family_id = %s", family)
     shapes = []
     for case in (number, NO_SUCH):
         form = {"workflow": "revisit", "data": {"case": case, "case_handlers": ["revisitor"]}}
-        answer = desk.send("branch1_head", "/items", form)
+        answer = desk.send("law_hub2", "/items", form)
         assert answer.status_code == 201, answer.text
         seen = answer.json()
         shapes.append(
             (
-                desk.look("branch1_head", f"/items/{seen['number']}").status_code,
+                desk.look("law_hub2", f"/items/{seen['number']}").status_code,
                 seen["data"]["case"] == case,
                 len(seen["available"]),
                 len(seen["deadlines"]),

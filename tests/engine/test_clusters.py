@@ -253,3 +253,58 @@ def test_who_may_ask_for_a_count(book: Casebook) -> None:
         book.do(lambda s: clusters.tally_when_asked(s, book.casework, book.who("handler1")))
     begun = book.do(lambda s: clusters.tally_when_asked(s, book.casework, book.who("law_hub")))
     assert begun == [analyses(book)[0]["number"]]
+
+
+def test_whoever_is_barred_from_a_complaint_does_not_meet_it_in_a_count(
+    book: Casebook, laws: Casework
+) -> None:
+    """Five counted and four listed would say that there is one: the analysis is not theirs to know of."""
+    clusters.tally_daily(book.database, book.casework)
+    number, *_ = complain(book, 5)
+    at = now(book)
+    book.go(number, "register", "intake", at, matter="conduct")
+    named: dict[str, Any] = {"subject_officers_or_unknown": ["law_hub2"]}
+    book.go(number, "accept", "unit_head", at, risk_level="low", category_codes=["M03"], **named)
+    next_day(book)
+    clusters.tally_daily(book.database, book.casework)
+    (found,) = analyses(book)
+
+    def knows(account: str) -> bool:
+        dossier = book.do(lambda s: laws.look(s, found["number"], book.who("law_hub")))
+        return laws.sees(dossier, book.who(account))
+
+    assert knows("law_hub")
+    assert not knows("law_hub2")
+    assert "law_hub2" not in book.told(found["number"], "new_item")
+
+
+def test_whoever_is_barred_later_loses_sight_of_the_count_too(
+    book: Casebook, laws: Casework
+) -> None:
+    """Named after the count, somebody meets neither the complaint nor the number it is in."""
+    clusters.tally_daily(book.database, book.casework)
+    number, *_ = complain(book, 5)
+    next_day(book)
+    clusters.tally_daily(book.database, book.casework)
+    (found,) = analyses(book)
+    at = now(book)
+    book.go(number, "register", "intake", at, matter="conduct")
+    named: dict[str, Any] = {"subject_officers_or_unknown": ["law_hub2"]}
+    book.go(number, "accept", "unit_head", at, risk_level="low", category_codes=["M03"], **named)
+    dossier = book.do(lambda s: laws.look(s, found["number"], book.who("law_hub")))
+    assert not laws.sees(dossier, book.who("law_hub2"))
+
+
+def test_nobody_counts_their_own_units_complaints_in_the_first_survey(
+    book: Casebook, laws: Casework
+) -> None:
+    """What lies about the law section is an analysis of its own, which the section does not see."""
+    complain(book, 5, days=400)
+    complain(book, 2, days=400, respondent="法规科")
+    assert clusters.tally_daily(book.database, book.casework) == 2
+    common, own = analyses(book)
+    assert "法规科" not in str(common["counts"])
+    assert own["about_unit"] == "LAW"
+    dossier = book.do(lambda s: laws.look(s, own["number"], book.who("law_hub2")))
+    assert not laws.sees(dossier, book.who("law_hub"))
+    assert clusters.tally_daily(book.database, book.casework) == 0
