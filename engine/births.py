@@ -18,7 +18,7 @@ from engine.fills.filling import Filling, filled
 from engine.forms import Accepted, accept, refuse_identities
 from engine.journal import birth_digest
 from engine.marks import bare
-from engine.notation import OWN_FAMILY, PROTECTIONS
+from engine.notation import MONTH, OWN_FAMILY, PROTECTIONS, UNIT
 from engine.people import SYS, Actor, Office
 from engine.record import add_duties, due_at, end_duties, record
 from engine.walls import principal_of, stand_for
@@ -146,7 +146,11 @@ def begin(
     attempt = Attempt(dossier, actor, role, accepted.all, accepted.people)
     for text, sentence in bound.objections(variant, attempt).items():
         raise GuardRefused(sentence, guard=text)
-    row["outside_key"] = birth.outside_key or once(desk.keyring, session, workflow, accepted)
+    row["outside_key"] = (
+        birth.outside_key
+        or month_key(workflow, accepted.plain)
+        or once(desk.keyring, session, workflow, accepted)
+    )
     row["head"] = dossier.head = birth_digest(row)
     end_duties(dossier, variant, accepted)
     record(entries, dossier, "submit", actor, role, accepted.plain, accepted, "")
@@ -221,6 +225,18 @@ def once(
             guard="once",
         )
     return own if is_apart else key
+
+
+def opening_key(unit: object, month: object) -> str:
+    """The key of what begins once for a unit and month."""
+    return f"opens {unit} {month}"
+
+
+def month_key(workflow: Workflow, data: Mapping[str, Any]) -> str | None:
+    """The same key where people begin it by hand, so that the schema lets one of the two begin."""
+    if workflow.opens is None or "one_a_month" not in workflow.transitions["submit"][0].guards:
+        return None
+    return opening_key(data.get(UNIT), data.get(MONTH))
 
 
 def families_of(

@@ -255,6 +255,22 @@ class Dossier:
         return frozenset(row["month"] for row in rows if row["month"])
 
     @cached_property
+    def parties_asked(self) -> frozenset[str]:
+        """Which parties of the matter this one names other items of its kind and family ask, or asked
+        and got an answer that stands.
+        """
+        with as_engine(self.session):
+            rows = execute(
+                self.session,
+                "SELECT coalesce(d.data ->> 'party', 'petitioner') AS party"
+                " FROM item i JOIN item_data d ON d.item_id = i.id"
+                " WHERE i.family_id = %s AND i.workflow = %s AND i.id <> %s"
+                " AND i.state NOT IN ('expired', 'void') AND d.data ->> 'source_item' = %s",
+                (self.family_id, self.workflow.workflow, self.id, self.data.get("source_item")),
+            ).fetchall()
+        return frozenset(row["party"] for row in rows)
+
+    @cached_property
     def declared(self) -> frozenset[int]:
         """Who declared that nothing binds them to the item."""
         with as_engine(self.session):

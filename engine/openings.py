@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.births import Birth, literal
+from engine.births import Birth, literal, opening_key
 from engine.database import execute, passing
 from engine.errors import BanjieError, Repeated
 from engine.notation import MONTH, UNIT
@@ -120,4 +120,4 @@ def _openings(bound: Bound, units: list[str], month: str) -> Iterator[Opening]:
     for unit in units:
         if any(fnmatchcase(unit, pattern) for pattern in spec.units):
             data = {**fixed, UNIT: unit, MONTH: month}
-            yield Opening(bound.workflow.workflow, f"opens {unit} {month}", data)
+            yield Opening(bound.workflow.workflow, opening_key(unit, month), data)

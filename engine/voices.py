@@ -26,6 +26,20 @@ def proposed_by_another(attempt: Attempt, act: str) -> str | None:
 
 
 @guard
+def asked_once(attempt: Attempt, _: str) -> str | None:
+    """A person asks each party of a matter once: a second invitation would be a second vote. What the
+    system asks at the end of a matter is not held up by it.
+    """
+    party = attempt.known.get("party") or "petitioner"
+    if attempt.actor.id is None or party not in attempt.dossier.parties_asked:
+        return None
+    return (
+        "已就本事项邀请过同一当事人作答,请勿重复邀请。"
+        "This party was asked about this matter already; do not ask twice."
+    )
+
+
+@guard
 def dated_if_complex(attempt: Attempt, _: str) -> str | None:
     """What cannot be put right at once has a reason and a fixed day, no later than the rule allows."""
     if attempt.known.get("kind") != "complex":

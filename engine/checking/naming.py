@@ -26,6 +26,7 @@ GUARD_FIELDS = {
     "voluntary": ("voluntary_notice",),
     "level_fits": ("consequence", "frequency", "level"),
     "month_named": ("month",),
+    "asked_once": ("source_item", "party"),
     "one_a_month": ("month",),
     "weights_whole": ("indicator_set", "weights"),
     "voids_founded": ("indicator_set",),

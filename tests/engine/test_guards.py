@@ -175,6 +175,7 @@ def attempt(permits: Casework) -> Any:
             "open_children": list(told.get("children", ())),
             "measures": list(told.get("measures", ())),
             "months_begun": frozenset(told.get("months_begun", ())),
+            "parties_asked": frozenset(told.get("parties_asked", ())),
             "_parent_clocks": list(told.get("parent_clocks", ())),
         }
         dossier.__dict__.update(read)  # what the database would have said
@@ -439,6 +440,9 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("no_issue_found", {"held": {"checklist": [{"result": "good"}, {"result": "issue"}]}}, False),
     ("self_device", {"role": "intake", "given": {"is_default": True}}, True),
     ("self_device", {"role": "intake", "given": {"is_default": False}}, False),
+    ("asked_once", {"parties_asked": {"respondent"}}, True),
+    ("asked_once", {"parties_asked": {"petitioner"}}, False),
+    ("asked_once", {"given": {"party": "respondent"}, "parties_asked": {"respondent"}}, False),
     ("proposed_by_another.check", {"history": [act("check", 2)]}, True),
     ("proposed_by_another.check", {"history": [act("check", 1)]}, False),
     ("proposed_by_another.check", {"history": [act("check", 2), act("check", 1)]}, False),

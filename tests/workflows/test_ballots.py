@@ -1,0 +1,87 @@
+"""Nobody stuffs the box: who answers, how often, until when, and by whose hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.errors import BanjieError, GuardRefused
+from engine.people import PUBLIC
+from tests.casebook import MONDAY, day
+from tests.workflows.test_questionnaire import CLEAN, answer, invite
+
+if TYPE_CHECKING:
+    from tests.casebook import Casebook
+
+LATE = day(9)
+
+
+def given(book: Casebook, number: str, **more: Any) -> dict[str, Any]:
+    """A clean answer as it is sent."""
+    label = book.item(number)["data"]["template_version"]
+    return {"answers": CLEAN, "template_version": label, "channel": "portal", **more}
+
+
+def test_an_invitation_that_ran_out_takes_no_answer(book: Casebook) -> None:
+    """Not even before the system came by to close it."""
+    number = invite(book)
+    book.go(number, "open", PUBLIC, MONDAY)
+    with pytest.raises(GuardRefused) as refused:
+        book.go(number, "submit_answers", PUBLIC, LATE, **given(book, number))
+    assert refused.value.members["guard"] == "within_deadline.answer"
+    with pytest.raises(GuardRefused):
+        book.go(number, "submit_answers", "revisitor", LATE, **given(book, number))
+
+
+def grievance(book: Casebook) -> str:
+    """A grievance that two handlers investigate."""
+    number = book.submit(
+        "grievance", PUBLIC, data={"narrative": "收费不开票", "respondent": "第一分局"}
+    ).number
+    book.go(number, "register", "intake", matter="conduct")
+    book.go(
+        number,
+        "accept",
+        "unit_head",
+        risk_level="low",
+        category_codes=["M03"],
+        subject_officers_or_unknown="unknown",
+    )
+    book.go(
+        number,
+        "assign",
+        "unit_head",
+        handlers=["handler1", "handler2"],
+        declarations_signed=True,
+    )
+    return number
+
+
+@pytest.mark.parametrize("account", ["handler1", "unit_head"])
+def test_whoever_handled_the_matter_answers_for_nobody(book: Casebook, account: str) -> None:
+    """Nor does whoever approved it: an answer put in by hand comes from somebody apart."""
+    number = invite(book, source_item=grievance(book), source_kind="grievance")
+    book.run(
+        "INSERT INTO membership SELECT p.id, 'revisitor', u.id FROM person p, unit u"
+        " WHERE p.account = %s AND u.code = 'BUR' ON CONFLICT DO NOTHING",
+        account,
+    )
+    before = book.item(number)["state"]
+    with pytest.raises(BanjieError) as refused:
+        book.go(number, "submit_answers", account, **given(book, number))
+    assert getattr(refused.value, "members", {}).get("guard") == "not_case_handler"
+    assert book.item(number)["state"] == before
+
+
+def test_one_matter_is_asked_about_once_at_a_time(book: Casebook) -> None:
+    """A second invitation to the same person would be a second vote."""
+    number = grievance(book)
+    first = invite(book, source_item=number)
+    with pytest.raises(GuardRefused) as refused:
+        invite(book, source_item=number)
+    assert refused.value.members["guard"] == "asked_once"
+    answer(book, first, CLEAN)
+    with pytest.raises(GuardRefused):
+        invite(book, source_item=number)
+    invite(book, source_item=number, party="respondent")
