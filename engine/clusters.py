@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.births import Birth
 from engine.database import execute, passing
-from engine.enquiries import names_officer
 from engine.errors import BanjieError, NotPermitted
+from engine.guards.enquiries import names_officer
 from engine.paging import Page, Search, last_number
 from engine.people import SYS
 from engine.sight import sight

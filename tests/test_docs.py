@@ -182,9 +182,7 @@ def _named(module: str, word: ast.expr) -> Iterator[str]:
 def guard_sentences() -> dict[str, list[str]]:
     """What each guard says in Chinese, as the pieces between its placeholders."""
     found: dict[str, list[str]] = {}
-    rooms = (
-        trees()[f"engine.{name}"] for name in ("guards", "works", "parties", "enquiries", "voices")
-    )
+    rooms = (tree for name, tree in trees().items() if name.startswith("engine.guards."))
     for node in (node for room in rooms for node in room.body):
         if isinstance(node, ast.FunctionDef) and node.name in GUARDS:
             said = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]

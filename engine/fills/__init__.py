@@ -4,7 +4,7 @@ A function stands in a module of this package beside its kin and registers itsel
 module is imported here.
 """
 
-from engine.fills import clusters, disputes, revisits, voices, works
+from engine.fills import clusters, disputes, ratings, reports, revisits
 from engine.fills.filling import FILLS, Filling, fill, filled
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "disputes",
     "fill",
     "filled",
+    "ratings",
+    "reports",
     "revisits",
-    "voices",
-    "works",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from engine.conditions import guard
+from engine.guards.register import guard
 from engine.workdays import due
 
 if TYPE_CHECKING:

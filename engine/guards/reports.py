@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine import figures
-from engine.conditions import guard
+from engine.guards.register import guard
 
 if TYPE_CHECKING:
     from engine.dossier import Attempt

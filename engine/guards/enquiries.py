@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from engine.conditions import guard
+from engine.guards.register import guard
 from engine.marks import bare
 
 if TYPE_CHECKING:
