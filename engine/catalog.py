@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 RULES, TEXTS = "rules.yaml", "texts.yaml"
 QUESTIONNAIRES, SERVICES = "questionnaires", "services/register.yaml"
-LEARNED = ("aside", "fill", "opens", "until", "or_field", "feed", "once", "otherwise")
+LEARNED = ("aside", "fill", "opens", "until", "or_field", "feed", "once", "otherwise", "confided")
 """Keys that files written before them do not know."""
 OWN_TEXTS = Path(__file__).parent / TEXTS
 """What the engine itself sends. An office may word it otherwise in its own file, and no office can

@@ -253,6 +253,11 @@ class Workflow(Part):
         """The ladder of standing still in a state: too long a pause is an abuse of the clock."""
         return ABUSE_LADDER if state in self.pausing else self.idle_ladder
 
+    @cached_property
+    def confided(self) -> frozenset[str]:
+        """The fields that only those are shown who would see the item if it were sealed."""
+        return frozenset(name for name, spec in self.fields.items() if spec.confided)
+
     def watchers(self, *, sealed: bool = False) -> tuple[str, ...]:
         """The roles whose members see the items by scope alone.
 

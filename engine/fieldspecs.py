@@ -59,7 +59,9 @@ class FieldSpec(Part):
     """One thing an item may hold. Personal fields never enter lists, events, logs or messages.
 
     Of the personal ones an `identity` (who somebody of the public is; every contact) is shown to
-    nobody of the staff except by a reveal; the others are read by whoever works on the item.
+    nobody of the staff except by a reveal; the others are read by whoever works on the item. What is
+    `confided` is about a sealed matter that an item which is not sealed has led to: it is shown to those
+    who would see the item if it were sealed, and an act that brings nothing else to them alone.
     """
 
     title: Title
@@ -69,6 +71,7 @@ class FieldSpec(Part):
     columns: dict[Name, str | Column] = {}
     personal: bool = False
     identity: bool = False
+    confided: bool = False
     or_unknown: bool = False
     duty: Duty | None = None
     derived: Literal["channel", "received_at", "identity", "protection"] | None = None
@@ -87,6 +90,8 @@ class FieldSpec(Part):
             raise ValueError("`or_unknown` belongs to the type people")
         if (self.identity or self.type == "contact") and not self.personal:
             raise ValueError("an `identity` and a contact are `personal: true`")
+        if self.confided and self.personal:
+            raise ValueError("what is `confided` is not personal; the vault has its own readers")
         if self.derived == "protection" and set(self.choices) != set(PROTECTIONS):
             raise ValueError(f"the choices of a `protection` are {', '.join(PROTECTIONS)}")
         return self

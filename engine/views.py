@@ -127,7 +127,7 @@ def _shown(
     kin = execute(session, KIN, values).fetchone() or {}
     related = [number for number in (kin["parent"], *kin["children"]) if number]
     seen = _seen(session, desk, actor, related) if related else set()
-    data = dict(dossier.data)
+    data = _told(dossier, actor, dossier.data)
     if personal and may_work(dossier, actor):
         fields = dossier.workflow.fields
         given = dossier.vault.latest()
@@ -164,6 +164,18 @@ def _seen(session: Session, desk: Casework, actor: Actor, numbers: list[str]) ->
     rows = execute(session, READ + " WHERE i.number = ANY(%s)", (numbers,)).fetchall()
     dossiers = (desk.dossier(session, row, None) for row in rows)
     return {dossier.number for dossier in dossiers if desk.sees(dossier, actor)}
+
+
+def _told(dossier: Dossier, actor: Actor, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody is shown of plain values: what is confided only as they would see a sealed item."""
+    kept = dossier.workflow.confided
+    if not kept or any(
+        actor.id is not None
+        and dossier.office.stands_in(actor.id, role, dossier.unit_id, dossier.today)
+        for role in dossier.workflow.watchers(sealed=True)
+    ):
+        return dict(data)
+    return {name: value for name, value in data.items() if name not in kept}
 
 
 def may_work(dossier: Dossier, actor: Actor) -> bool:
@@ -221,8 +233,9 @@ def events(
     after: Key | None = None,
     limit: int = 50,
 ) -> Page:
-    """The journal of an item, oldest first. `data` is what the hash covers; what the event committed
-    to is shown beside it to those who may work on the item.
+    """The journal of an item, oldest first. `data` is what the hash covers, but for what is confided
+    to others; an act that brought nothing else is theirs alone. What the event committed to is shown
+    beside it to those who may work on the item.
     """
     dossier = desk.look(session, number, actor)
     values = {
@@ -248,7 +261,7 @@ def events(
             "act": row["act"],
             "from": row["from_state"],
             "to": row["to_state"],
-            "data": row["data"],
+            "data": _told(dossier, actor, row["data"]),
             "personal": given(row),
             "commitment": bytes(row["commitment"]).hex() if row["commitment"] else None,
             "hash": bytes(row["hash"]).hex(),
@@ -256,7 +269,14 @@ def events(
 
     rows = execute(session, EVENTS, values).fetchall()
     more = len(rows) > limit
-    return Page([shown(row) for row in rows[:limit]], [rows[limit - 1]["seq"]] if more else None)
+    told = [
+        row
+        for row in rows[:limit]
+        if row["from_state"] != row["to_state"]
+        or not row["data"]
+        or _told(dossier, actor, row["data"])
+    ]
+    return Page([shown(row) for row in told], [rows[limit - 1]["seq"]] if more else None)
 
 
 DRAFTED = """
