@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import views
-from engine.definition import FieldSpec
+from engine.fieldspecs import FieldSpec
 from engine.people import PUBLIC
 from tests.casebook import day
 from tests.workflows.test_mediation import mediating
