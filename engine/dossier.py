@@ -208,16 +208,15 @@ class Dossier:
         return [PastAct(**row) for row in rows]
 
     @cached_property
-    def open_children(self) -> list[tuple[str, str]]:
-        """(workflow, state) of mandatory children this item must still wait for."""
+    def open_children(self) -> list[str]:
+        """The numbers of mandatory children this item must still wait for."""
         with as_engine(self.session):
             rows = execute(
                 self.session,
-                "SELECT workflow, state FROM item"
-                " WHERE parent_id = %s AND mandatory AND NOT settled",
+                "SELECT number FROM item WHERE parent_id = %s AND mandatory AND NOT settled",
                 (self.id,),
             ).fetchall()
-        return [(row["workflow"], row["state"]) for row in rows]
+        return [row["number"] for row in rows]
 
     def has_begun(self, workflow: str) -> bool:
         """Whether the item has a child of this workflow, open or ended."""
@@ -230,17 +229,18 @@ class Dossier:
             return found.fetchone() is not None
 
     @cached_property
-    def measures(self) -> list[str]:
-        """The measures the ledger holds for this item's unit and has not closed."""
+    def measures(self) -> dict[str, str]:
+        """The measures the ledger holds for this item's unit and has not closed: id -> title."""
         with as_engine(self.session):
             rows = execute(
                 self.session,
-                "SELECT DISTINCT d.data ->> 'measure_id' AS measure FROM item i JOIN item_data d"
-                " ON d.item_id = i.id WHERE i.workflow = 'ledger' AND i.unit_id = %s"
-                " AND i.closed_at IS NULL ORDER BY 1",
+                "SELECT d.data ->> 'measure_id' AS id, max(d.data ->> 'measure_title') AS title"
+                " FROM item i JOIN item_data d ON d.item_id = i.id"
+                " WHERE i.workflow = 'ledger' AND i.unit_id = %s AND i.closed_at IS NULL"
+                " GROUP BY 1 ORDER BY 1",
                 (self.unit_id,),
             ).fetchall()
-        return [row["measure"] for row in rows]
+        return {row["id"]: row["title"] or "" for row in rows}
 
     @cached_property
     def months_begun(self) -> frozenset[str]:

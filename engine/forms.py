@@ -318,11 +318,17 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
 }
 
 
+def _offered(choices: Mapping[str, str]) -> str:
+    """What may be chosen: the code to write, and what it means."""
+    offered = ", ".join(f"{code}（{title}）" for code, title in choices.items())
+    return f"应从下列各项中选择 (choose from): {offered}"
+
+
 def _choice(spec: FieldSpec, value: object) -> str | list[str]:
     many = spec.type == "choices"
     chosen = value if many and isinstance(value, list) else [value]
     if not all(isinstance(each, str) and each in spec.choices for each in chosen):
-        raise _WrongError(f"应从下列各项中选择 (choose from): {', '.join(spec.choices)}")
+        raise _WrongError(_offered(spec.choices))
     unique = list(dict.fromkeys(str(each) for each in chosen))
     return unique if many else unique[0]
 
@@ -400,7 +406,7 @@ def _cell(column: Column, value: object, office: Office) -> Any:
     if column.type == "choice":
         if isinstance(value, str) and value in column.choices:
             return value
-        raise _WrongError(f"应从下列各项中选择 (choose from): {', '.join(column.choices)}")
+        raise _WrongError(_offered(column.choices))
     return _COLUMNS[column.type](value)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.database import execute
 from engine.desk import not_found
 from engine.dossier import READ_MANY
+from engine.errors import NotAvailable
 from engine.walls import as_engine
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ mine AS (
   SELECT id FROM me
   UNION ALL SELECT c.id FROM item c JOIN mine m ON c.parent_id = m.id WHERE c.code_hash IS NULL)
 SELECT q.id FROM item q JOIN item_data d ON d.item_id = q.id
-WHERE q.closed_at IS NULL AND q.workflow = ANY(%(workflows)s)
+WHERE (q.closed_at IS NULL OR q.number = %(named)s) AND q.workflow = ANY(%(workflows)s)
   AND coalesce(d.data ->> 'party', 'petitioner') = 'petitioner'
   AND (q.id IN (SELECT id FROM mine)
     OR EXISTS (SELECT FROM me WHERE d.data ->> 'source_item' = me.number
@@ -37,32 +38,46 @@ ORDER BY q.id LIMIT 20
 
 def invitations(session: Session, desk: Casework, number: str) -> list[dict[str, Any]]:
     """The open invitations of whoever holds number and code of an item, oldest first."""
-    return [_shown(dossier) for dossier in _open(session, desk, number)]
+    return [_shown(each) for each in _theirs(session, desk, number) if _is_open(each)]
 
 
 def invited(session: Session, desk: Casework, number: str, invitation: str) -> None:
-    """Raise NotFound unless this invitation is open to whoever holds number and code of the item."""
-    if not any(each.number == invitation for each in _open(session, desk, number)):
+    """Let whoever holds number and code of the item answer this invitation.
+
+    Raises NotFound where it is not theirs, NotAvailable where it was answered or its time is over.
+    """
+    theirs = _theirs(session, desk, number, invitation)
+    asked = next((each for each in theirs if each.number == invitation), None)
+    if asked is None:
         raise not_found()
+    if not _is_open(asked):
+        raise NotAvailable(
+            "这份问卷已经提交，或者已经过期；一份邀请只收一份答卷，不必再交。"
+            "It was answered or its time is over; each invitation takes one answer.",
+            state=asked.state,
+            available=[],
+        )
 
 
-def _open(session: Session, desk: Casework, number: str) -> list[Dossier]:
+def _is_open(dossier: Dossier) -> bool:
+    return any("public" in move.by for _, move in dossier.workflow.leaving(dossier.state))
+
+
+def _theirs(
+    session: Session, desk: Casework, number: str, named: str | None = None
+) -> list[Dossier]:
+    """The invitations in work that ask about the item, and the one that is named."""
     answering = [
         name
         for name, bound in desk.catalog.current.items()
         if any(spec.type == "answers" for spec in bound.workflow.fields.values())
     ]
     with as_engine(session):
-        values = {"number": number, "workflows": answering}
+        values = {"number": number, "workflows": answering, "named": named}
         ids = [row["id"] for row in execute(session, ASKED, values)]
         rows = execute(session, READ_MANY, (ids,)).fetchall() if ids else []
     found = (desk.dossier(session, row, None) for row in rows)
-    return [
-        each
-        for each in found
-        if each.questionnaire is not None
-        and any("public" in move.by for _, move in each.workflow.leaving(each.state))
-    ]
+    return [each for each in found if each.questionnaire is not None]
 
 
 def _shown(dossier: Dossier) -> dict[str, Any]:

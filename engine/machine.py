@@ -101,12 +101,7 @@ class Bound:
         """
         variant = self.workflow.variant(name, item.state)
         if variant is None:
-            raise NotAvailable(
-                f"“{self.title(item.state)}”环节不能进行“{name}”。"
-                f"{name} does not leave {item.state}.",
-                state=item.state,
-                available=[leaving for leaving, _ in self.workflow.leaving(item.state)],
-            )
+            raise self._astray(item.state, name)
         self._machine.events[name].trigger(item, attempt=attempt)
         return variant
 
@@ -127,6 +122,22 @@ class Bound:
     def title(self, state: str) -> str:
         """A state's Chinese title."""
         return self.workflow.states[state].title
+
+    def _astray(self, state: str, name: str) -> NotAvailable:
+        """Why a transition does not leave a state, and what people can do there instead."""
+        leaving = self.workflow.leaving(state)
+        meant = self.workflow.transitions.get(name)
+        ways = [(other, t.title) for other, t in leaving if set(t.by) != {"sys"}]
+        instead, in_english = "已是终点", "this is an end"
+        if ways:
+            instead = "可以：" + "、".join(dict.fromkeys(title for _, title in ways))
+            in_english = "what does: " + ", ".join(dict.fromkeys(other for other, _ in ways))
+        return NotAvailable(
+            f"“{self.title(state)}”环节不能“{meant[0].title if meant else name}”，{instead}。"
+            f"{name} does not leave {state}; {in_english}.",
+            state=state,
+            available=[other for other, _ in leaving],
+        )
 
     def _ask(self, text: str, attempt: object) -> str | None:
         guard, argument = self._guards[text]

@@ -100,9 +100,9 @@ def notice_delivered(attempt: Attempt, field: str) -> str | None:
 def children_done(attempt: Attempt, _: str) -> str | None:
     """Every mandatory child item has come to its end."""
     if waiting := attempt.dossier.open_children:
-        names = "、".join(sorted({workflow for workflow, _ in waiting}))
+        kinds = "、".join(sorted({number.rstrip("0123456789-") for number in waiting}))
         return (
-            f"尚有{len(waiting)}件必办的关联事项未办结({names})。"
+            f"尚有{len(waiting)}件必办的关联事项未办结({kinds})。"
             f"{len(waiting)} mandatory child item(s) are still open; finish them first."
         )
     return None

@@ -109,7 +109,7 @@ def measures_known(attempt: Attempt, field: str) -> str | None:
     ours = attempt.dossier.measures
     strangers = [name for name in dict.fromkeys(named) if name not in ours]
     if strangers:
-        told = "、".join(ours) or "无 none"
+        told = "、".join(f"{name}{title}" for name, title in ours.items()) or "无 none"
         return (
             f"台账中没有本单位承担的措施:{'、'.join(strangers)};本单位的措施:{told}。"
             f"The ledger holds no such measure for this unit; its measures are: {told}."

@@ -234,7 +234,8 @@ def test_an_invitation_is_met_where_its_matter_is(desk: Desk) -> None:
     taken = desk.client.post(f"{path}/submit", json={"data": given}, headers=me)
     assert taken.status_code == 200, taken.text
     again = desk.client.post(f"{path}/submit", json={"data": given}, headers=me)
-    assert again.status_code == 404
+    assert again.status_code == 409
+    assert again.json()["detail"].startswith("这份问卷已经提交，或者已经过期")
     assert desk.client.get(f"{API}/portal/questionnaires", headers=me).json()["items"] == []
     assert desk.one("SELECT count(*) FROM event WHERE act = 'submit_answers'") == 1
 

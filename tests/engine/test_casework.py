@@ -73,6 +73,16 @@ def test_a_refused_act_writes_nothing(
     book.refused(error, lambda: book.go(number, transition, by, **given))
 
 
+def test_whoever_is_early_hears_what_can_be_done(book: Casebook) -> None:
+    """A refusal calls the act by its title and names the acts that leave the state."""
+    number = book.assigned()
+    with pytest.raises(NotAvailable) as caught:
+        book.go(number, "grant", "head")
+    sentence = str(caught.value)
+    assert sentence.startswith("“审查”环节不能“准予”，可以：移交、退回交办、")
+    assert "grant does not leave checking; what does: hand_over, decline, " in sentence
+
+
 def test_a_stale_revision_is_refused(book: Casebook) -> None:
     """Whoever saw an older item is told the present revision and changes nothing."""
     number = book.assigned()

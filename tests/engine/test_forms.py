@@ -199,6 +199,14 @@ def test_a_bad_value_is_refused_with_a_pointer_and_without_repeating_it(
     orjson.dumps(errors)
 
 
+def test_whoever_chooses_wrongly_hears_what_each_choice_means() -> None:
+    """A citizen is not left with codes."""
+    with pytest.raises(Invalid) as caught:
+        taken({"choice": "c"})
+    errors: Any = caught.value.members["errors"]
+    assert errors[0]["detail"] == "应从下列各项中选择 (choose from): a（甲）, b（乙）"
+
+
 def strings(value: Any) -> list[str]:
     """Every string in a value."""
     if isinstance(value, dict):
