@@ -19,6 +19,7 @@ MISSING = {
 }
 ITEM = {
     "measure_id": "M1.2",
+    "measure_title": "做好案件回访",
     "action": "电话回访办结案件",
     "result": "当事人均表示满意",
     "figures": [FIGURE],

@@ -24,6 +24,7 @@ class ReportItem(BaseModel):
     """What a unit did for a measure, and what came of it."""
 
     measure_id: str
+    measure_title: str
     action: str
     result: str
     figures: list[ReportFigure]

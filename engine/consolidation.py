@@ -98,6 +98,7 @@ def _unit(dossier: Dossier) -> dict[str, Any]:
 def _report(dossier: Dossier) -> dict[str, Any]:
     data = dossier.data
     counted = {each["figure"]: each for each in data.get("figures", ())}
+    titles = {each["measure_id"]: each["measure_title"] for each in data.get("measures", ())}
     return {
         **_unit(dossier),
         "submitted_at": data.get("submitted_at"),
@@ -107,6 +108,7 @@ def _report(dossier: Dossier) -> dict[str, Any]:
         "items": [
             {
                 "measure_id": item["measure_id"],
+                "measure_title": titles.get(item["measure_id"], ""),
                 "action": item["action"],
                 "result": item["result"],
                 "figures": [_figure(counted, name) for name in item.get("figures", ())],

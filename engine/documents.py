@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.dossier import Dossier
+    from engine.fieldspecs import Column
 
 
 class Letters:
@@ -78,10 +79,27 @@ class Letters:
 
 
 def _readable(dossier: Dossier, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data with its dates and moments as a letter writes them."""
+    """The data with its dates, moments and units as a letter writes them, those of records too."""
     fields = dossier.workflow.fields
+    names = {unit.code: unit.name for unit in dossier.office.units.values()}
+
+    def written(kind: str, value: Any) -> Any:
+        if kind in {"date", "moment"}:
+            return chinese(value)
+        if kind == "unit":
+            return names.get(value, value)
+        if kind == "units":
+            return [names.get(code, code) for code in value]
+        return value
+
+    def row(columns: Mapping[str, str | Column], cells: Mapping[str, Any]) -> dict[str, Any]:
+        kinds = {key: "text" if isinstance(c, str) else c.type for key, c in columns.items()}
+        return {key: written(kinds.get(key, "text"), cell) for key, cell in cells.items()}
+
     return {
-        name: chinese(value) if fields[name].type in {"date", "moment"} else value
+        name: [row(spec.columns, cells) for cells in value]
+        if (spec := fields[name]).type == "records"
+        else written(spec.type, value)
         for name, value in data.items()
     }
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.fills.filling import Filling
 
 SCORE_FORMULA = "1"
-SNAPSHOT = ("data_snapshot_id", "figures_from", "figures_until", "figures")
+SNAPSHOT = ("data_snapshot_id", "figures_from", "figures_until", "figures", "measures")
 _DAY = timedelta(days=1)
 
 
@@ -123,6 +123,10 @@ def _snapshot(filling: Filling) -> dict[str, Any]:
         "figures_from": window.since.isoformat(),
         "figures_until": window.until.isoformat(),
         "figures": figures,
+        "measures": [
+            {"measure_id": name, "measure_title": title}
+            for name, title in filling.dossier.measures.items()
+        ],
     }
 
 

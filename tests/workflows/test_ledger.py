@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROW: dict[str, Any] = {
     "measure_id": "M1.2",
+    "measure_title": "做好案件回访",
     "lead_unit": "BR1",
     "unit": "BR1",
     "co_units": ["BR1", "SQD"],
@@ -54,6 +55,19 @@ def pointers(refusal: Invalid) -> list[str]:
 def row(book: Casebook, **more: Any) -> str:
     """A row of the ledger for the first branch."""
     return book.submit("ledger", "law_hub", data=ROW | more).number
+
+
+def test_the_notice_of_a_task_names_units_and_leaves_no_empty_number(book: Casebook) -> None:
+    """A letter writes units by their names, and has no line for a number that it has not got."""
+    number = row(book)
+    book.go(number, "assign", "law_hub")
+    (letter,) = [
+        each["body"]
+        for each in book.rows("SELECT body FROM document WHERE template = 'task_notice'")
+    ]
+    assert "二、牵头单位：第一分局（拟定）" in letter
+    assert "三、全部责任单位：第一分局、综合行政执法支队\n" in letter
+    assert letter.startswith("事项编号：")
 
 
 def test_loading_the_plan_makes_a_row_for_each_measure_and_unit(book: Casebook) -> None:

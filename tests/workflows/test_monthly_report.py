@@ -139,6 +139,9 @@ def test_every_figure_tells_where_it_came_from(book: Casebook) -> None:
     ]
     assert "开展服务型执法培训（场） 3〔系统 acts-of-unit/1〕" in letter
     assert "发放宣传单300份〔手填〕" in letter
+    assert "现将本单位2026年3月开展" in letter
+    assert "1．M1.2 做好案件回访\n" in letter
+    assert data["measures"] == [{"measure_id": "M1.2", "measure_title": "做好案件回访"}]
     trained = next(each for each in data["figures"] if each["figure"] == "K-SOE-1")
     assert trained["query"].startswith("K-SOE-1/")
     assert orjson.loads(trained["parameters"])["period"] == "2026-03"
