@@ -70,8 +70,10 @@ def level_fits(attempt: Attempt, _: str) -> str | None:
         graded = "low"
     if known.get("level") == graded:
         return None
+    spec = attempt.dossier.workflow.fields.get("level")
+    title = spec.choices.get(graded, graded) if spec else graded
     return (
-        f"按分级标准,所填后果和频次对应的等级是 {graded},请核对。"
+        f"按分级标准,所填后果和频次对应的等级是“{title}”({graded}),请核对。"
         f"By the grading rule this consequence and frequency make the level {graded}; correct it."
     )
 

@@ -42,6 +42,7 @@ def test_the_application_begins_a_mediation_that_carries_the_dispute(book: Caseb
         "other",
         "某市场",
     )
+    assert mediation["data"]["unit"] == "BR1"
     personal = book.personal(mediation["number"])
     assert (personal["claim"], personal["facts"]) == ("请求调解摊位费", DISPUTE)
     assert personal["contact"]["name"] == "柳如烟"

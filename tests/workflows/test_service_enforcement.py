@@ -167,6 +167,15 @@ def test_a_risk_point_is_graded_published_and_watched(book: Casebook) -> None:
     assert book.item(number)["state"] == "rated"
 
 
+def test_a_risk_point_belongs_to_whoever_found_it(book: Casebook) -> None:
+    """Where no unit is named, the head of the finder's own unit sets the measures."""
+    found = {name: POINT[name] for name in ("behaviour", "legal_basis")}
+    number = book.submit("risk_point", "branch1_handler", data=found).number
+    book.go(number, "rate", "law_reviewer", **GRADED)
+    measured = book.go(number, "set_measures", "branch1_head", guidance_measures=["上门提示"])
+    assert measured.state == "measured"
+
+
 def test_no_list_is_published_without_the_law_section(book: Casebook) -> None:
     """Nor with a level the grading rule does not give."""
     number = book.submit("risk_point", "branch1_handler", data=POINT).number
