@@ -230,7 +230,9 @@ def test_two_people_make_a_rating_invalid_and_it_stays(book: Casebook) -> None:
     """The head of the unit appeals with evidence, the law section rules with a reason."""
     number = verified(book, **NAMED)
     book.refused(
-        NotAvailable, lambda: book.go(number, "rule_invalid", "law_hub", ruling="误点"), "不能“认定评价无效”"
+        NotAvailable,
+        lambda: book.go(number, "rule_invalid", "law_hub", ruling="误点"),
+        "不能“认定评价无效”",
     )
     book.refused(
         Invalid,
