@@ -255,6 +255,17 @@ class Dossier:
         return frozenset(row["month"] for row in rows if row["month"])
 
     @cached_property
+    def case_unit_id(self) -> int | None:
+        """The unit of the case this item joined, None where it joined none."""
+        if self.family_id == self.id:
+            return None
+        with as_engine(self.session):
+            row = execute(
+                self.session, "SELECT unit_id FROM item WHERE id = %s", (self.family_id,)
+            ).fetchone()
+        return row["unit_id"] if row else None
+
+    @cached_property
     def parties_asked(self) -> frozenset[str]:
         """Which parties of the matter this one names other items of its kind and family ask, or asked
         and got an answer that stands.

@@ -55,7 +55,7 @@ WINDOW_GUARDS = frozenset({"within_deadline", "lapsed"})
 """Guards that open or shut with a clock."""
 DEADLINE_GUARDS = WINDOW_GUARDS | {"due_date_allowed"}
 """Guards whose argument names a deadline; of the others it names a field."""
-TRANSITION_GUARDS = frozenset({"proposed_by_another"})
+TRANSITION_GUARDS = frozenset({"proposed_by_another", "only_once"})
 """Guards whose argument names a transition."""
 
 _TEXT_LIKE = frozenset({"text", "long_text", "choice", "item"})

@@ -85,6 +85,20 @@ def document_made(attempt: Attempt, _: str) -> str | None:
 
 
 @guard
+def not_of_case_unit(attempt: Attempt, _: str) -> str | None:
+    """Nobody of the unit that handled a case asks about it: who handled it is told by that unit, where
+    it comes from another system, and may be told wrongly.
+    """
+    dossier = attempt.dossier
+    if not dossier.office.shut_out_of(dossier.case_unit_id) & {*attempt.concerned}:
+        return None
+    return (
+        "办案单位的人员不得回访本单位的案件,请换其他单位的人员。"
+        "Nobody of the unit that handled the case asks about it; choose somebody else."
+    )
+
+
+@guard
 def two_visitors(attempt: Attempt, _: str) -> str | None:
     """A visit at home takes two who had no part in the case."""
     if attempt.given.get("method") != "home_visit":

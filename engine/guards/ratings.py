@@ -26,6 +26,19 @@ def proposed_by_another(attempt: Attempt, act: str) -> str | None:
 
 
 @guard
+def only_once(attempt: Attempt, act: str) -> str | None:
+    """An act that was decided on is not made again, by the transition named after the dot: whoever asks
+    over and over stops what waits for the answer.
+    """
+    if all(past.act != act for past in attempt.dossier.history):
+        return None
+    title = attempt.dossier.workflow.transitions[act][0].title
+    return (
+        f"“{title}”只能一次,已有结论,请继续办理。This can be done once; go on by what was decided."
+    )
+
+
+@guard
 def asked_once(attempt: Attempt, _: str) -> str | None:
     """A person asks each party of a matter once: a second invitation would be a second vote. What the
     system asks at the end of a matter is not held up by it.

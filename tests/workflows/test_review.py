@@ -288,3 +288,17 @@ def test_who_contacts_in_time_stops_the_clock(book: Casebook) -> None:
     number = rate(book, at=FRIDAY, **NAMED)
     book.go(number, "verify_with_rater", "revisitor", FRIDAY + timedelta(hours=1), **VERIFIED)
     assert "contact" not in book.clocks(number)
+
+
+def test_a_unit_appeals_once(book: Casebook) -> None:
+    """Ruled valid, a rating is put right or answered; a second appeal would only put that off."""
+    data: dict[str, Any] = {"level": "dissatisfied", "item_code": "GTDJ-01", "owner_unit": "BR1"}
+    number = book.submit("review", PUBLIC, data=data).number
+    book.go(number, "verify_with_rater", "branch1_head", contact_log="电话", facts="催了三次")
+    claim: dict[str, Any] = {"evidence": ["证1"], "claim_kind": "mistaken"}
+    book.go(number, "appeal", "branch1_head", **claim)
+    book.go(number, "rule_valid", "law_hub", ruling="评价属实")
+    with pytest.raises(GuardRefused) as refused:
+        book.go(number, "appeal", "branch1_head", **claim)
+    assert refused.value.members["guard"] == "only_once.appeal"
+    assert book.go(number, "rectify", "branch1_head", kind="simple").state == "rectifying"

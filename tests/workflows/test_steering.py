@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import BanjieError, GuardRefused, NotPermitted
 from tests.casebook import day
-from tests.workflows.test_revisits import campaign, register
+from tests.workflows.test_revisits import CALL, campaign, register, running
 
 if TYPE_CHECKING:
     from tests.casebook import Casebook
@@ -97,3 +97,20 @@ def test_of_two_who_begin_a_month_at_once_one_does(book: Casebook) -> None:
         thread.join()
     assert len(begun) == 1
     assert book.rows("SELECT outside_key FROM item") == [{"outside_key": "opens BR1 2026-03"}]
+
+
+@pytest.mark.parametrize("handlers", [["branch2_handler"], "unknown"])
+def test_who_a_unit_says_handled_its_case_lets_none_of_its_own_ask(
+    book: Casebook, handlers: object
+) -> None:
+    """A wrong name or none on an outside case, and the one who handled it would visit it."""
+    (case,) = register(book, procedure="ordinary", handlers=handlers)
+    visit = running(book, campaign(book))[case]
+    book.run(
+        "INSERT INTO membership SELECT p.id, 'revisitor', u.id FROM person p, unit u"
+        " WHERE p.account = 'branch1_handler' AND u.code = 'BUR'"
+    )
+    with pytest.raises(GuardRefused) as refused:
+        book.go(visit, "attempt", "branch1_handler", **CALL)
+    assert refused.value.members["guard"] == "not_of_case_unit"
+    assert book.go(visit, "attempt", "revisitor", **CALL).state == "contacting"
