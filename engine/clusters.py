@@ -313,7 +313,7 @@ def _category_units(
                     "窗口期内件数": many,
                     f"此前{months}个月月均": round(row["before"] / months, 1),
                 },
-                query=f"投诉举报,被投诉单位 {row['unit']},类别 {row['code']},接收于 {_day(begin)} 至 {_day(terms.now)}",
+                query=f"投诉举报,被投诉单位 {unit},类别 {row['code']},接收于 {_day(begin)} 至 {_day(terms.now)}",
                 begin=begin,
                 topic=kind,
             ),
@@ -337,7 +337,7 @@ def _matters(
                 scope=f"{unit}:{row['happened_on']} {kind}",
                 counts={"件数": len(row["members"]), "反映人数": row["people"]},
                 query=(
-                    f"投诉举报,被投诉单位 {row['unit']},类别 {row['code']},发生于 {row['happened_on']},"
+                    f"投诉举报,被投诉单位 {unit},类别 {row['code']},发生于 {row['happened_on']},"
                     "以联系方式的加钥摘要区分反映人,匿名的不计"
                 ),
                 begin=begin,

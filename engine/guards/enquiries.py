@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 
 
 @guard
+def clusters_known(attempt: Attempt, _: str) -> str | None:
+    """A plan takes up clusters that the analysis found, by their numbers."""
+    found = [str(row.get("cluster_id")) for row in attempt.known.get("clusters") or ()]
+    strangers = [name for name in attempt.known.get("cluster_ids") or () if name not in found]
+    if not strangers:
+        return None
+    return (
+        f"研判没有列出这样的集中问题:{'、'.join(strangers)};已列出的序号:{'、'.join(found)}。"
+        f"The analysis lists no such cluster; those it lists are: {', '.join(found)}."
+    )
+
+
+@guard
 def no_officer_named(attempt: Attempt, _: str) -> str | None:
     """No text says who of the office it is about, by name or by account: an analysis speaks of units,
     windows and kinds of conduct (domain 3.9).

@@ -88,11 +88,13 @@ def _identities(contact: object) -> list[str]:
 @guard
 def notice_delivered(attempt: Attempt, field: str) -> str | None:
     """The notice has a record of delivery (程序规定 arts. 81-83)."""
-    if attempt.known.get(field or "delivered_at"):
+    name = field or "delivered_at"
+    if attempt.known.get(name):
         return None
+    spec = attempt.dossier.workflow.fields.get(name)
     return (
-        f"文书尚无送达记录,请先登记送达时间({field or 'delivered_at'})。"
-        "The notice has no record of delivery; record when it was delivered first."
+        f"尚未登记“{spec.title if spec else '送达时间'}”({name}),请先登记。"
+        f"{name} has no record yet; record when it was delivered or told first."
     )
 
 

@@ -108,6 +108,9 @@ def risk(consequence: str, frequency: str, level: str) -> dict[str, Any]:
     return {"consequence": consequence, "frequency": frequency, "level": level}
 
 
+CLUSTERS = [{"cluster_id": "1", "problem": "多次要求补材料"}]
+
+
 def items(*measures: str) -> dict[str, Any]:
     """The items of a report, one a measure."""
     return {"items": [{"measure_id": each} for each in measures]}
@@ -429,6 +432,8 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("voids_founded", {"held": year(甲="1")}, True),
     ("voids_founded", {"held": year(甲="1"), "given": {"voided": [{"indicator": "甲"}]}}, True),
     ("voids_founded", {"held": year(甲="1"), "given": {"voided": [{"indicator": "乙"}]}}, False),
+    ("clusters_known", {"held": {"clusters": CLUSTERS}, "given": {"cluster_ids": ["1"]}}, True),
+    ("clusters_known", {"held": {"clusters": CLUSTERS}, "given": {"cluster_ids": ["9"]}}, False),
     ("no_officer_named", {"given": {"reason": "票据管理不严"}}, True),
     ("no_officer_named", {"given": {"reason": "p3 态度差"}}, False),
     ("no_officer_named", {"given": {"reason": "p31 号窗口"}}, True),

@@ -90,7 +90,7 @@ def test_a_risk_reaches_the_deputy_within_the_hour(book: Casebook) -> None:
         ("hand_over", {"body": "市精神卫生中心", "handover_reason": "须专业干预"}),
     ]
     for name, given in ways:
-        with pytest.raises(GuardRefused, match="送达记录"):
+        with pytest.raises(GuardRefused, match="尚未登记“报告时间”"):
             book.go(number, name, "deputy", **given)
     book.go(number, "report_up", "deputy", **report)
     book.go(number, "plan", "deputy", plan="专人陪护")

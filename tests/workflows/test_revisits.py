@@ -92,6 +92,8 @@ def test_the_system_draws_after_the_seed_was_committed_to(book: Casebook) -> Non
     assert item["state"] == "sampled"
     assert commitment_of(item["data"]["seed"]) == before["seed_commitment"]
     assert item["data"]["strata"] == ["penalty.simple.recent 5 40% 2"]
+    (record,) = book.rows("SELECT body FROM document WHERE template = 'sampling_record'")
+    assert "1．行政处罚·简易程序·上月办结　5　40%　2\n七、必选案件：\n无\n" in record["body"]
     assert len(drawn(book, number)) == 2
     assert [event["act"] for event in book.events(number)][-1] == "draw"
     assert book.events(number)[-1]["role"] == "sys"
