@@ -111,7 +111,7 @@ def test_guidance_says_that_it_is_voluntary(book: Casebook) -> None:
     book.refused(
         GuardRefused,
         lambda: book.go(number, "issue", "branch1_handler", document="许市监指〔2026〕1号"),
-        "送达记录",
+        "尚未登记“送达时间”",
     )
     book.go(number, "issue", "branch1_handler", document="许市监指〔2026〕1号", delivered_at=AT)
     told: dict[str, Any] = {"accepted_or_not": "not_accepted", "result": "当事人暂不接受"}
