@@ -102,7 +102,7 @@ def test_a_month_of_the_office(desk: Desk) -> None:
         If_Match=f'"{mine[0]["revision"]}"',
     )
     assert refused.status_code == 409
-    assert "M1.1、M1.2" in refused.json()["detail"]
+    assert "M1.1改进执法方式、M1.2做好案件回访" in refused.json()["detail"]
     desk.move("reporter", number, "draft", {"items": [ITEM]})
     desk.move("branch1_head", number, "sign")
     desk.move("reporter", number, "submit")
