@@ -5,7 +5,9 @@ The number is drawn at random, not counted: a count would betray items the reade
 
 from __future__ import annotations
 
+import re
 import secrets
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from engine.keys import Keyring
     from engine.machine import Bound
 
+_CHINESE = re.compile("[\u3007\u3400-\u9fff\U00020000-\U0003ffff]")
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 TAKEN = "SELECT 1 FROM item WHERE workflow = %s AND outside_key = ANY(%s) LIMIT 1"
 DUTIES = """
@@ -208,7 +211,7 @@ def once(
     value = accepted.all.get(workflow.once.field) if workflow.once else None
     if workflow.once is None or value is None or keyring is None:
         return None
-    plain = bare(str(value))
+    plain = _reference(str(value), workflow.once.field)
     key, own = (
         f"once {keyring.mark(f'once {workflow.workflow}{apart}', plain).hex()}"
         for apart in ("", " apart")
@@ -225,6 +228,25 @@ def once(
             guard="once",
         )
     return own if is_apart else key
+
+
+def _reference(value: str, field: str) -> str:
+    """What of a reference tells it from another: its Chinese and Latin letters and its digits. Raises
+    Invalid for letters of other scripts, which look like these and are not.
+    """
+    kept = "".join(
+        char for char in bare(value) if unicodedata.category(char) in {"Ll", "Lo", "Nd", "Nl", "No"}
+    )
+    if kept and all(char.isascii() or _CHINESE.match(char) for char in kept):
+        return kept
+    raise Invalid(
+        [
+            (
+                f"/data/{field}",
+                "编号请用汉字、拉丁字母和数字书写。Write the number with Chinese or Latin letters and digits.",
+            )
+        ]
+    )
 
 
 def opening_key(unit: object, month: object) -> str:

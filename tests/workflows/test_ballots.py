@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.errors import BanjieError, GuardRefused
+from engine.errors import BanjieError, GuardRefused, Invalid
 from engine.people import PUBLIC
 from tests.casebook import MONDAY, day
 from tests.workflows.test_questionnaire import CLEAN, answer, invite
@@ -85,3 +85,33 @@ def test_one_matter_is_asked_about_once_at_a_time(book: Casebook) -> None:
     with pytest.raises(GuardRefused):
         invite(book, source_item=number)
     invite(book, source_item=number, party="respondent")
+
+
+RATING: dict[str, Any] = {"level": "satisfied", "item_code": "GTDJ-01"}
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        "a1",
+        "Ａ１",
+        "A\u200b1",
+        "A.1",
+        "A1。",
+        "A1\u0301",
+        "A１\ufe0f",
+        "A_1",
+        "A/1",
+        "“A1”",
+        "\u04101",
+    ],
+)
+def test_one_transaction_is_rated_once_however_its_number_is_written(
+    book: Casebook, again: str
+) -> None:
+    """Stops, marks nobody sees and letters that look alike make no second transaction of it."""
+    book.submit("review", PUBLIC, data=RATING | {"transaction_ref": "A1"})
+    with pytest.raises((GuardRefused, Invalid)):
+        book.submit("review", PUBLIC, data=RATING | {"transaction_ref": again})
+    book.submit("review", PUBLIC, data=RATING | {"transaction_ref": "许食许〔2026〕〇一2"})
+    assert len(book.rows("SELECT FROM item")) == 2
