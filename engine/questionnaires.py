@@ -162,7 +162,8 @@ class Questionnaire(Part):
         for name, given in answers.items():
             question = self.questions.get(str(name))
             if question is None:
-                errors.append(("/?", NOT_ASKED))  # a name somebody made up may be a name
+                if ("/?", NOT_ASKED) not in errors[:1]:
+                    errors.insert(0, ("/?", NOT_ASKED))  # a name somebody made up may be a name
             elif not question.publishable:
                 errors.append((f"/{question.id}", WITHHELD))
             else:
@@ -238,9 +239,8 @@ def _judge_chosen(question: Question, chosen: object) -> Iterator[tuple[str, str
     ]
     if not all(known):
         numbers = ", ".join(str(n) for n in question.by_number)
-        for at, fits in enumerate(known):
-            if not fits:
-                yield f"/chosen/{at}", f"没有这个选项,请从下列各项中选择 (choose from): {numbers}"
+        at = known.index(False)  # the first is told: a refusal is no longer than what it refuses
+        yield f"/chosen/{at}", f"没有这个选项,请从下列各项中选择 (choose from): {numbers}"
         return
     if len(set(chosen)) < len(chosen):
         yield "/chosen", "同一选项只能选一次。Choose each option once."

@@ -147,3 +147,16 @@ def test_the_choices_of_an_answer_come_with_their_coding() -> None:
         ("Q2", 5, None, ()),
         ("Q3", 1, None, ()),
     ]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {f"X{at}": 1 for at in range(5000)},
+        {"Q1": {"chosen": ["x"] * 10_000}},
+        {"Q1": {"chosen": [1] * 10_000}},
+    ],
+)
+def test_a_refusal_is_no_longer_than_what_it_refuses(answers: dict[str, object]) -> None:
+    """Thousands of wrong names or options are told once."""
+    assert len(printed().judge({**GOOD, **answers})) == 1
