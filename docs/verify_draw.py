@@ -29,12 +29,13 @@ if told.get("population_digest") != sha(told.get("population", "")):
     sys.exit("总体清单与摘要不符。The population is not the one of the digest.")
 cases = [line.split(" ") for line in told.get("population", "").splitlines()]
 cases.sort(key=lambda case: sha(f"{told['seed']}|{case[0]}"))
-sample = [number for number, _, how in cases if how == "must"]
+must, sample = [number for number, _, how in cases if how == "must"], []
 for line in told.get("strata", []):
     stratum, _, percent, _ = line.split(" ")
     pool = [number for number, where, how in cases if where == stratum and how == "pool"]
     sample += pool[: -(-len(pool) * int(percent.rstrip("%")) // 100)]
-sample = sample[: told["most"]]
+most = told["most"]
+sample = [*must[: max(most - len(sample), most // 2)], *sample][:most]
 if sample != [row["case"] for row in told.get("sample_list", [])]:
     sys.exit("样本不符。The sample is not the one that comes out.")
 print("\n".join(sample))

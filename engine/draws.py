@@ -133,10 +133,12 @@ def rate_of(stratum: str, rates: Mapping[str, int]) -> int:
 
 def draw(seed: str, cases: Sequence[Case], percents: Mapping[str, int], most: int) -> Draw:
     """The sample: what must be included first, then of each stratum (by name) the first in the order of
-    the seed, a begun case counting whole; at most `most` in all. `percents` by stratum.
+    the seed, a begun case counting whole; at most `most` in all. Where that is too many, what must be
+    included leaves the others half: whoever flags everything chooses nothing. `percents` by stratum.
     """
     ordered = in_order(seed, cases)
-    drawn = [case.number for case in ordered if case.must]
+    must = [case.number for case in ordered if case.must]
+    drawn: list[str] = []
     strata: dict[str, tuple[int, int, int]] = {}
     for stratum in sorted({case.stratum for case in cases}):
         pool = [case for case in ordered if case.stratum == stratum and not case.must]
@@ -144,7 +146,8 @@ def draw(seed: str, cases: Sequence[Case], percents: Mapping[str, int], most: in
         taken = -(-len(pool) * percent // WHOLE)
         strata[stratum] = (len(pool), percent, taken)
         drawn += [case.number for case in pool[:taken]]
-    return Draw(drawn[:most], strata)
+    kept = must[: max(most - len(drawn), most // 2)]
+    return Draw([*kept, *drawn][:most], strata)
 
 
 def next_of(seed: str, cases: Sequence[Case], gone: str, taken: Sequence[str]) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine import draws
 from engine.errors import BanjieError, GuardRefused, NotPermitted
 from tests.casebook import day
 from tests.workflows.test_revisits import CALL, campaign, register, running
@@ -114,3 +115,15 @@ def test_who_a_unit_says_handled_its_case_lets_none_of_its_own_ask(
         book.go(visit, "attempt", "branch1_handler", **CALL)
     assert refused.value.members["guard"] == "not_of_case_unit"
     assert book.go(visit, "attempt", "revisitor", **CALL).state == "contacting"
+
+
+def test_whoever_flags_everything_does_not_crowd_out_the_lot() -> None:
+    """More key cases than a sample holds leave the drawn ones half of it; fewer take nothing away."""
+    flagged = [draws.Case(f"甲{at:03d}", "penalty.ordinary.recent", must=True) for at in range(12)]
+    others = [draws.Case(f"乙{at:03d}", "penalty.ordinary.recent", must=False) for at in range(8)]
+    percents = {"penalty.ordinary.recent": 100}
+    crowded = draws.draw("ab", [*flagged, *others], percents, 10).numbers
+    assert (len(crowded), sum(number[0] == "甲" for number in crowded)) == (10, 5)
+    roomy = draws.draw("ab", [*flagged, *others[:3]], percents, 10).numbers
+    assert (len(roomy), sum(number[0] == "甲" for number in roomy)) == (10, 7)
+    assert len(draws.draw("ab", [*flagged, *others], percents, 300).numbers) == 20
