@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -329,6 +330,7 @@ def test_examples_of_maps_fit_the_workflows_they_name() -> None:
     from workflows import catalog
 
     folder = Path(__file__).parents[2] / "docs" / "examples"
-    workflow = catalog().named("grievance").workflow
     for path in sorted(folder.glob("*.map.yaml")):
+        (name,) = re.findall(r"--workflow (\w+)", path.read_text("utf-8"))
+        workflow = catalog().named(name).workflow
         assert read_map(parse(path.read_bytes(), path.name), workflow).fields
