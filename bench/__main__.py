@@ -136,6 +136,7 @@ def _over_http(postgres: Postgres, large: Ground, home: Path, size: Size) -> Ite
             ratios.append(rate / of)
         half = median(rates) / 2
         planned = counters.open(counter.moves(large, prefix, token, size.requests), half)
+        counters.open(counter.worklists(counters, inhouse.ASKED, 8, 3), 50)  # every connection warm
         turned = counters.open(counter.worklists(counters, inhouse.ASKED, 8, 15), 50)
         limit.check(large)
         yield Row("advance over HTTP, a second", median(rates))
