@@ -92,7 +92,6 @@ UNKNOWN = (
         *("K-RVW-2", "主动评价率", "Transactions actively rated"),
         target="提升(无具体数字)· to rise",
     ),
-    Formula("K-SAT-2", "解决率", "Resolved, as the person says"),
     Formula(
         "K-INT-8",
         "反映“被要求好评”的投诉",
@@ -100,8 +99,8 @@ UNKNOWN = (
         measure="count",
     ),
 )
-"""What nothing in this system can be counted from: who was served, whether a visited person holds the
-matter resolved, who was told to rate well."""
+"""What nothing in this system can be counted from: who was served, and who was told
+to rate well."""
 
 SOURCES: tuple[Source, ...] = (
     _board(reviews.BOARD),

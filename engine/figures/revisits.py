@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REVISITS = Sheet(
     "revisit",
-    fields=("case", "case_kind", "satisfaction", "case_handlers"),
+    fields=("case", "case_kind", "satisfaction", "resolved", "case_handlers"),
     reached={"contacted_at": ("contacting",), "interviewed_at": ("interviewed",)},
     actors={"revisitor": ("revisitor",)},
 )
@@ -77,6 +77,12 @@ BOARD = Board(
             of=BEGAN,
             hits="c.contacted_at < (SELECT min(d.due_at) FROM deadline d WHERE d.item_id = c.id"
             " AND d.name = 'attempt' AND d.stopped_at <= %(as_of)s)",
+        ),
+        Share(
+            Formula("K-SAT-2", "解决率", "Resolved, as the person says", proven_by="K-RVT-5"),
+            of=f"{INTERVIEWED} AND c.resolved IS NOT NULL",
+            hits="c.resolved = 'resolved'",
+            apart=(REFUSED, UNREACHED),
         ),
         Share(
             Formula("K-SAT-3", "满意率", "Satisfied, of those who answered", proven_by="K-RVT-5"),

@@ -189,6 +189,9 @@ def test_2_nobody_revisits_a_case_he_had_a_part_in(desk: Desk) -> None:
         " AND w.person_id = r.person_id WHERE r.duty = 'revisit' AND w.duty IN ('work', 'approve')"
     )
     assert desk.one(mixed) == 0
+    figures = desk.look("law_hub", "/figures", period="2026-09").json()["figures"]
+    (apart,) = [figure for figure in figures if figure["id"] == "K-RVT-4"]
+    assert (apart["numerator"], apart["denominator"], apart["value"]) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from engine.walls import principal_of, stand_for
 from tests.casebook import MONDAY, day
 from tests.workflows.test_grievance import REPLIED, complain, follow
 from tests.workflows.test_review import NAMED, rate, verified
+from tests.workflows.test_revisits import CALL, campaign, register, running
 from tests.workflows.test_walks import Walk, walked
 
 if TYPE_CHECKING:
@@ -266,3 +267,29 @@ def test_a_full_score_by_default_proves_nothing(book: Casebook) -> None:
     good = told(book, day(20))["K-RVW-1"]
     assert good.value == 1
     assert [note[0] for note in good.notes] == ["too_few", "no_proof"]
+
+
+def test_satisfaction_is_counted_of_those_who_answered(book: Casebook) -> None:
+    """Of four visits: two say whether it is resolved, three whether they are content, one refuses; all
+    were made by somebody apart from the case.
+    """
+    register(book, 4, procedure="ordinary")
+    answers: list[dict[str, Any]] = [
+        {"satisfaction": "satisfied", "resolved": "resolved"},
+        {"satisfaction": "dissatisfied", "resolved": "partly"},
+        {"satisfaction": "fairly_satisfied"},
+        {},
+    ]
+    for visit, said in zip(running(book, campaign(book)).values(), answers, strict=True):
+        book.go(visit, "attempt", "revisitor", **CALL)
+        if not said:
+            book.go(visit, "party_refuses", "revisitor", statement="不愿受访")
+        else:
+            book.go(visit, "interview", "revisitor", answers="无", identity_confirmed=True, **said)
+    found = told(book, day(20))
+    counted = [
+        (name, found[name].numerator, found[name].denominator)
+        for name in ("K-SAT-2", "K-SAT-3", "K-RVT-4")
+    ]
+    assert counted == [("K-SAT-2", 1, 2), ("K-SAT-3", 2, 3), ("K-RVT-4", 4, 4)]
+    assert [aside.count for aside in found["K-SAT-2"].exclusions] == [1, 0]
