@@ -202,9 +202,9 @@ def test_what_is_due_of_whom_is_what_the_files_say(laws: Casework) -> None:
         "monthly_report": obligations.REPORTING,
     }
     for name, units in bound.items():
-        found = laws.catalog.current.get(name)
-        opens = found.workflow.opens if found else None
-        assert opens is None or set(opens.units) == set(units), name
+        opens = laws.catalog.named(name).workflow.opens
+        assert opens is not None, name
+        assert set(opens.units) == set(units), name
     (rule,) = laws.catalog.rulebook.rules["mrp.report"]
     assert (rule.day_of_month, rule.roll) == (obligations.REPORT_DAY, Roll.BEFORE)
 
